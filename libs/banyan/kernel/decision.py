@@ -1,0 +1,68 @@
+"""How a rule says which command it decides, on which record, and what else it must see under the same lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from banyan.kernel.message import Command
+
+F = TypeVar("F", bound=Callable[..., Any])
+Find = Callable[[Any, Any], str | tuple[str, ...] | None]
+
+
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that is locked, decided on and saved as one. Add fields with defaults; never reuse a name."""
+
+    kind: ClassVar[str]  # the table's name and the last part of the stream
+    prefix: ClassVar[str]  # of its ids
+    subject: ClassVar[str | None] = None  # the field with the id of the person under whose key Private fields are sealed
+
+    id: str
+    division: str  # where it belongs: jurisdiction is decided by it
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One command's rule. `key` is the command's field with the record's id; None creates."""
+
+    command: type[Command]
+    on: type[Aggregate]
+    key: str | None
+    decide: Callable[..., Any]
+    also: Mapping[str, tuple[type[Aggregate], str | Find]] = field(default_factory=dict)
+    facts: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+
+
+DECISIONS: dict[type[Command], Decision] = {}
+
+
+def decides(
+    command: type[Command],
+    *,
+    on: type[Aggregate],
+    key: str | None = None,
+    also: Mapping[str, tuple[type[Aggregate], str | Find]] | None = None,
+    facts: tuple[str, ...] = (),
+    open: tuple[str, ...] = (),
+) -> Callable[[F], F]:
+    """Registers a pure rule `(record, command, context, **also, **facts) -> (record, *events and notices)`.
+
+    also: other records locked with it, by argument name: (class, the command's field or a function of record and command);
+          a function that answers a tuple of ids gives the rule a tuple of records. A rule that changes them returns a
+          dict {"": record, "worker": worker} instead of the record.
+    facts: names of facts that the service's store reads in the same transaction and gives by the same name.
+    open: names of Private fields of the record that the rule must see in the clear.
+    """
+
+    def register(rule: F) -> F:
+        if command in DECISIONS:
+            raise ValueError(f"{command.__name__} is decided twice")
+        DECISIONS[command] = Decision(command, on, key, rule, dict(also or {}), facts, open)
+        return rule
+
+    return register
