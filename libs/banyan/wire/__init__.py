@@ -1,0 +1,1 @@
+"""Pure codecs that every client and every verifier shares: canonical bytes, chains, the event's envelope."""
