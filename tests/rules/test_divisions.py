@@ -88,7 +88,16 @@ def test_a_retired_code_resolves_to_its_successor_on_a_day(tree: d.Tree) -> None
     assert tree.get("350427000000", BEFORE).name == "沙县" and tree.get("350427000000", ON).name == "沙县区"
 
 
-@pytest.mark.parametrize(("code", "on"), [("350999000000", ON), ("350405000000", BEFORE)])
+def test_the_towns_and_villages_of_a_retired_county_follow_it(tree: d.Tree) -> None:
+    assert tree.resolve("350427001000", ON) == "350405001000"
+    assert tree.get("350402001000", ON).name == "列东街道"
+    assert tree.path_names("350427001001", BEFORE)[:4] == ("福建省", "三明市", "沙县", "凤岗街道")
+    assert tree.within("350405000000", "350427001001", ON)
+    retired = [row for row in data.divisions() if row.until_on and row.level == "village"]
+    assert len(retired) == 708 and sum(bool(row.successors) for row in retired) == 679
+
+
+@pytest.mark.parametrize(("code", "on"), [("350681100000", ON), ("350999000000", ON), ("350405000000", BEFORE)])
 def test_an_unknown_code_or_one_not_yet_made_is_refused(tree: d.Tree, code: str, on: date) -> None:
     with pytest.raises(Refused) as no:
         tree.resolve(code, on)
@@ -101,7 +110,9 @@ def test_a_split_division_asks_a_person_to_choose_and_stays_under_its_old_parent
     tree = d.Tree(
         [
             d.Division(code=XIAMEN, parent_code="", level="city", name="甲市", countable=True, kind="city"),
-            d.Division(code="350203000000", name="乙区", until_on=day, successors=("350205000000", "350206000000"), **row),
+            d.Division(
+                code="350203000000", name="乙区", until_on=day, successors=("350205000000", "350206000000"), **row
+            ),
             d.Division(code="350205000000", name="丙区", from_on=day, **row),
             d.Division(code="350206000000", name="丁区", from_on=day, **row),
         ]
@@ -116,7 +127,11 @@ def test_a_split_division_asks_a_person_to_choose_and_stays_under_its_old_parent
 def test_pingtan_reports_to_the_province_and_not_to_fuzhou(tree: d.Tree) -> None:
     village = "350128001001"
     assert d.contains(FUZHOU, village)
-    assert not tree.within(FUZHOU, village, ON) and tree.within(PROVINCE, village, ON) and tree.within(PINGTAN, village, ON)
+    assert (
+        not tree.within(FUZHOU, village, ON)
+        and tree.within(PROVINCE, village, ON)
+        and tree.within(PINGTAN, village, ON)
+    )
     assert tree.within(FUZHOU, village, date(2009, 1, 1))
     assert tree.path_names(village, ON) == ("福建省", "福州市", "平潭县", "海坛街道", "辕门居委会")
 

@@ -72,7 +72,9 @@ def kind_of(code: str, name: str) -> str:
             part = int(code[9:])
             return "residents_committee" if part < 200 else "village_committee" if part < 400 else "pseudo_village"
         case "town":
-            return "pseudo_town" if int(code[6:9]) >= 400 else _by_ending(name, "township", 街道="subdistrict", 镇="town")
+            return (
+                "pseudo_town" if int(code[6:9]) >= 400 else _by_ending(name, "township", 街道="subdistrict", 镇="town")
+            )
         case "county":
             return _by_ending(name, "county", 区="district", 市="county_city")
         case other:

@@ -10,6 +10,10 @@ from importlib import resources
 from typing import NamedTuple
 
 from banyan.kernel.divisions import Division, Tree
+from banyan.kernel.workdays import Calendar
+
+WORKDAYS_KNOWN_FROM = date(2004, 1, 1)
+WORKDAYS_KNOWN_UNTIL = date(2026, 12, 31)
 
 
 class Centre(NamedTuple):
@@ -55,4 +59,13 @@ def tree() -> Tree:
 
 def centres() -> tuple[Centre, ...]:
     """The centres of the province, its cities and counties."""
-    return tuple(Centre(r["code"], r["name"], float(r["longitude"]), float(r["latitude"])) for r in _rows("centres.csv"))
+    return tuple(
+        Centre(r["code"], r["name"], float(r["longitude"]), float(r["latitude"])) for r in _rows("centres.csv")
+    )
+
+
+@cache
+def calendar() -> Calendar:
+    """The seeded mainland calendar; the State Council's next list extends it by command."""
+    exceptions = {date.fromisoformat(row["on"]): row["workday"] == "1" for row in _rows("workdays.csv")}
+    return Calendar(exceptions, WORKDAYS_KNOWN_FROM, WORKDAYS_KNOWN_UNTIL)
