@@ -1,0 +1,94 @@
+"""The private servers do what the faults rely on: outlive, freeze, die and come back on the same port with their data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import amqp
+import psycopg
+import pytest
+
+from banyan.testkit.owned import drop_database, ours
+from banyan.testkit.servers import PrivatePostgres, PrivateRabbit, ServerFailed
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_each_test_has_an_empty_database(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        tables = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        assert tables == (0,)
+        assert connection.info.dbname == ours(connection.info.dbname)
+
+
+def test_nothing_but_our_own_is_dropped(postgres: PrivatePostgres) -> None:
+    for name in ("postgres", "banyan", "banyan_test", "registry", "banyan_test_x; DROP"):
+        with pytest.raises(ValueError, match="left alone"):
+            drop_database(postgres.url, name)
+
+
+def test_each_test_has_an_empty_vhost(vhost: str, rabbit: PrivateRabbit) -> None:
+    with amqp.Connection(
+        f"127.0.0.1:{rabbit.port}", userid="banyan", password=rabbit.password, virtual_host=vhost.rsplit("/", 1)[1]
+    ) as connection:
+        channel = connection.channel()
+        channel.queue_declare("q", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+        channel.basic_publish(amqp.Message("一"), routing_key="q")
+        assert rabbit.api("GET", f"/api/queues/{vhost.rsplit('/', 1)[1]}/q")["type"] == "quorum"
+
+
+def test_another_process_finds_freezes_kills_and_restarts_it(tmp_path: Path) -> None:
+    ours_here = PrivatePostgres(tmp_path / "pg", fsync=False).start()
+    try:
+        found = PrivatePostgres.attach(tmp_path / "pg")
+        assert found.url == ours_here.url
+        with psycopg.connect(found.url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (n int)")
+            found.freeze()
+            with pytest.raises(psycopg.OperationalError):
+                psycopg.connect(found.url, connect_timeout=2)
+            found.thaw()
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+            found.kill()
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+        assert not ours_here.running
+        ours_here.start()
+        assert ours_here.url == found.url
+        with psycopg.connect(found.url) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+        ours_here.stop()
+        with pytest.raises(ServerFailed, match="没有正在运行"):
+            PrivatePostgres.attach(tmp_path / "pg")
+    finally:
+        ours_here.destroy()
+
+
+def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
+    server = PrivatePostgres(tmp_path / "pg", settings={"no_such_setting": "1"})
+    try:
+        with pytest.raises(ServerFailed, match="no_such_setting"):
+            server.start()
+    finally:
+        server.destroy()
+
+
+def test_rabbit_keeps_a_confirmed_message_through_a_kill(tmp_path: Path) -> None:
+    server = PrivateRabbit(tmp_path / "mq").start()
+    try:
+        connection = amqp.Connection(f"127.0.0.1:{server.port}", userid="banyan", password=server.password)
+        connection.connect()
+        channel = connection.channel()
+        channel.queue_declare("q", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+        channel.confirm_select()
+        channel.basic_publish_confirm(amqp.Message("留", delivery_mode=2), routing_key="q")
+        server.kill()
+        connection.collect()
+        address = server.url
+        assert server.start().url == address
+        with amqp.Connection(f"127.0.0.1:{server.port}", userid="banyan", password=server.password) as connection:
+            message = connection.channel().basic_get("q", no_ack=True)
+            assert message is not None
+            assert message.body == "留"
+    finally:
+        server.destroy()
