@@ -1,0 +1,66 @@
+"""The green (eventlet) side of RPC: the server of `banyan serve` and its client. Call `patch()` before any other import."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from banyan.runtime.rpc.answer import Handler
+    from banyan.runtime.rpc.green_link import GreenClient
+
+log = logging.getLogger(__name__)
+
+WAIT_FUNC = "PSYCOPG_WAIT_FUNC"
+GREEN_WAIT = "wait_selector"
+DRAIN_S = 30.0
+
+__all__ = ["GreenClient", "assert_green_psycopg", "patch", "serve"]
+
+
+def patch() -> None:
+    """Makes this process green. Must come first in `banyan serve`: psycopg reads its wait function once, when imported."""
+    if "psycopg" in sys.modules:
+        raise RuntimeError("psycopg 已先被导入：绿色进程必须最先调用 patch()")
+    os.environ[WAIT_FUNC] = GREEN_WAIT
+    import eventlet
+
+    eventlet.monkey_patch()
+
+
+def assert_green_psycopg() -> None:
+    """Stops the start when psycopg would freeze this process: its C wait function holds every greenlet up."""
+    import psycopg.waiting as waiting
+
+    if waiting.wait is not waiting.wait_selector:
+        raise RuntimeError(f"psycopg 的等待函数不是 {GREEN_WAIT}：请在导入 psycopg 之前调用 patch()")
+
+
+def serve(
+    services: Mapping[str, Handler],
+    amqp_url: str,
+    *,
+    max_workers: int = 20,
+    on_ready: Callable[[], None] | None = None,
+    base: type = object,
+    drain_s: float = DRAIN_S,
+) -> None:
+    """Answers calls until SIGTERM or SIGINT, then drains: what was taken is answered, the rest goes back to the broker.
+
+    Each service is a nameko container of its own with `max_workers` workers; `base` may declare nameko dependencies
+    that its workers get. `on_ready` is called once, when all of them consume.
+    """
+    from banyan.runtime.rpc.green_server import Server
+
+    Server(services, amqp_url, max_workers=max_workers, base=base, drain_s=drain_s).run(on_ready)
+
+
+def __getattr__(name: str) -> object:
+    if name == "GreenClient":
+        from banyan.runtime.rpc.green_link import GreenClient
+
+        return GreenClient
+    raise AttributeError(name)
