@@ -1,0 +1,716 @@
+"""Matching 供需对接: what one may order, ask and hear about requests, households, workers on call and duty rosters.
+
+Divisions are 12-digit codes, points integer micro-degrees, instants UTC. Of a protected request an event names the
+county only and neither client, functions nor place. Shapes that messages share stand in `matching_shapes`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, ClassVar
+
+from banyan.contracts import matching_shapes as shapes
+from banyan.kernel.message import ACCOUNT, SYSTEM, Command, Event, Query
+from banyan.kernel.personal import personal
+
+LEAD, DUTY, WORKER, RESIDENT, GATEWAY = "station_lead", "duty_officer", "worker", "resident", "service_account"
+OFFICERS = (LEAD, DUTY)
+TAKERS = (RESIDENT, GATEWAY, *OFFICERS)
+
+Name = Annotated[str, personal("name", "联系服务对象", 1095)]
+Story = Annotated[str, personal("need", "了解服务需求", 1095, sensitive=True)]
+Address = Annotated[str, personal("address", "上门服务", 1095)]
+Contacts = Annotated[tuple[shapes.Contact, ...], personal("contacts", "联系服务对象", 1095)]
+
+
+# --- requests: taking and triage --------------------------------------------------------------------------------------
+class TakeRequest(Command):
+    """提出服务需求：本人、家庭，或他人代为提出。无需身份证件，没有电话也可以。"""
+
+    may: ClassVar = TAKERS
+    lifeline: ClassVar = True
+    division: str
+    purpose: str
+    legal_basis: str
+    notice_version: str
+    client_group: str
+    field: str
+    functions: tuple[str, ...]
+    urgency: int = 1
+    client_id: str | None = None
+    household_id: str | None = None
+    asked_by: str = "self"
+    consent: str | None = None
+    separate_consent: bool = False
+    client_name: Name | None = None
+    contacts: Contacts = ()
+    story: Story | None = None
+    address: Address | None = None
+    point: shapes.Point | None = None
+    languages: tuple[str, ...] = ()
+    sex_wanted: str | None = None
+    level_wanted: str | None = None
+    slots: tuple[int, ...] = ()
+    earlier_worker: str | None = None
+    excluded_workers: tuple[str, ...] = ()
+    confidentiality: str = "ordinary"
+    protected_kind: str | None = None
+    receivers: tuple[str, ...] = ()
+    minor: bool = False
+    guardian: shapes.Guardian | None = None
+    report_to: str | None = None
+
+
+class TriageRequest(Command):
+    """预估：核定紧急程度、领域、功能与保密等级。"""
+
+    may: ClassVar = OFFICERS
+    lifeline: ClassVar = True
+    request_id: str
+    urgency: int
+    field: str
+    functions: tuple[str, ...]
+    confidentiality: str = "ordinary"
+    protected_kind: str | None = None
+    receivers: tuple[str, ...] = ()
+    report_to: str | None = None
+    note: Story | None = None
+    version: int | None = None
+
+
+class FileReport(Command):
+    """登记强制报告的回执。"""
+
+    may: ClassVar = OFFICERS
+    request_id: str
+    receipt: str
+
+
+# --- requests: who goes -----------------------------------------------------------------------------------------------
+class ProposeWorkers(Command):
+    """为一项需求推荐前若干名社工，并逐项说明分数。"""
+
+    may: ClassVar = (*OFFICERS, SYSTEM)
+    request_id: str
+    k: int | None = None
+
+
+class ConfirmDispatch(Command):
+    """站长确认派单：可指定推荐名单中的一名，不指定则为第一名。"""
+
+    may: ClassVar = OFFICERS
+    request_id: str
+    worker_id: str
+    version: int | None = None
+
+
+class DispatchNext(Command):
+    """派给推荐名单中下一名仍合适的社工；没有则转值班人员。"""
+
+    may: ClassVar = (*OFFICERS, SYSTEM)
+    request_id: str
+
+
+class OverrideDispatch(Command):
+    """人工改派：派给推荐名单以外或次序靠后的社工，须写明理由，计入统计。"""
+
+    may: ClassVar = OFFICERS
+    request_id: str
+    worker_id: str
+    reason: str
+    version: int | None = None
+
+
+class AssignCrisis(Command):
+    """危机已由值班人员接手并与社工当面或电话说定：直接登记由其到场。"""
+
+    may: ClassVar = OFFICERS
+    lifeline: ClassVar = True
+    request_id: str
+    worker_id: str
+    reason: str
+
+
+class ConfirmDelivery(Command):
+    """登记派单通知已送达；接单时限自此起算。"""
+
+    may: ClassVar = (SYSTEM,)
+    request_id: str
+    worker_id: str
+    receipt: str
+
+
+class FailDelivery(Command):
+    """通知未能送达：换下一渠道，渠道用尽则请值班人员转告。"""
+
+    may: ClassVar = (SYSTEM,)
+    request_id: str
+
+
+class AcceptOffer(Command):
+    """接单。"""
+
+    may: ClassVar = (WORKER,)
+    lifeline: ClassVar = True
+    request_id: str
+
+
+class DeclineOffer(Command):
+    """退单，须写明理由。"""
+
+    may: ClassVar = (WORKER,)
+    request_id: str
+    reason: str
+
+
+class ExpireOffer(Command):
+    """派单逾时未答复，转下一名。"""
+
+    may: ClassVar = (SYSTEM,)
+    request_id: str
+
+
+class ReleaseWorker(Command):
+    """社工不能继续服务：需求回到待派，重新推荐。"""
+
+    may: ClassVar = (*OFFICERS, SYSTEM)
+    request_id: str
+    reason: str
+
+
+# --- requests: service and endings ------------------------------------------------------------------------------------
+class StartService(Command):
+    """开始服务（介入），登记开始时的评估分。"""
+
+    may: ClassVar = (WORKER, *OFFICERS)
+    request_id: str
+    outcome: tuple[shapes.Measure, ...]
+
+
+class CompleteService(Command):
+    """结束服务（结案评估），登记结案时的评估分。"""
+
+    may: ClassVar = (WORKER, *OFFICERS)
+    request_id: str
+    outcome: tuple[shapes.Measure, ...]
+    minutes_served: int
+
+
+class FollowUp(Command):
+    """跟进回访，登记情况；仍需服务的可重新匹配。"""
+
+    may: ClassVar = (WORKER, *OFFICERS)
+    request_id: str
+    well: bool
+    note: Story | None = None
+
+
+class WithdrawRequest(Command):
+    """撤回服务需求。"""
+
+    may: ClassVar = TAKERS
+    lifeline: ClassVar = True
+    request_id: str
+    reason: str
+
+
+class ReferRequest(Command):
+    """转介其他单位，须有接收单位与回执。"""
+
+    may: ClassVar = OFFICERS
+    lifeline: ClassVar = True
+    request_id: str
+    to: str
+    receipt: str
+    reason: str
+
+
+class CloseRequest(Command):
+    """以失联、不属范围、迁出或去世、仅咨询之一结束，须写明理由。"""
+
+    may: ClassVar = OFFICERS
+    lifeline: ClassVar = True
+    request_id: str
+    ending: str
+    reason: str
+
+
+class LinkDuplicate(Command):
+    """并案：与另一需求是同一件事。"""
+
+    may: ClassVar = OFFICERS
+    request_id: str
+    same_as: str
+    reason: str
+
+
+# --- requests: crisis, holders, break-glass ---------------------------------------------------------------------------
+class AcknowledgeCrisis(Command):
+    """值班人员确认接手危机个案。"""
+
+    may: ClassVar = OFFICERS
+    lifeline: ClassVar = True
+    request_id: str
+
+
+class ClimbCrisis(Command):
+    """无人确认：呼叫上一级的两名值班人员。"""
+
+    may: ClassVar = (SYSTEM,)
+    lifeline: ClassVar = True
+    request_id: str
+
+
+class ClimbRequest(Command):
+    """到期未办：持有人上移一级并提醒。"""
+
+    may: ClassVar = (SYSTEM,)
+    request_id: str
+
+
+class HandOver(Command):
+    """职责划转或人员变动：把个案交给另一职责、辖区或账户。"""
+
+    may: ClassVar = (*OFFICERS, SYSTEM)
+    request_id: str
+    division: str
+    duty: str = DUTY
+    account: str | None = None
+    reason: str
+
+
+class BreakGlass(Command):
+    """紧急调阅：为保护生命安全而查看未获授权的个案，须写明理由，事后必查。"""
+
+    may: ClassVar = (WORKER, *OFFICERS)
+    lifeline: ClassVar = True
+    request_id: str
+    reason: str
+
+
+class AliasClient(Command):
+    """服务对象并档：以后以保留的编号为准。"""
+
+    may: ClassVar = (SYSTEM,)
+    request_id: str
+    client_id: str
+
+
+class EraseClient(Command):
+    """服务对象信息注销：清除可识别内容，保留编号与统计。"""
+
+    may: ClassVar = (SYSTEM,)
+    request_id: str
+
+
+# --- households, rosters, workers -------------------------------------------------------------------------------------
+class RegisterHousehold(Command):
+    """登记家庭：成员的事实仍归各人。"""
+
+    may: ClassVar = (GATEWAY, *OFFICERS)
+    division: str
+    head_id: str
+    legal_basis: str
+    notice_version: str
+    member_ids: tuple[str, ...] = ()
+    address: Address | None = None
+    point: shapes.Point | None = None
+
+
+class ChangeHousehold(Command):
+    """变更家庭成员或住址。"""
+
+    may: ClassVar = (GATEWAY, *OFFICERS)
+    household_id: str
+    division: str
+    head_id: str
+    member_ids: tuple[str, ...]
+    address: Address | None = None
+    point: shapes.Point | None = None
+    version: int | None = None
+
+
+class OpenRoster(Command):
+    """设立一个辖区的值班表。"""
+
+    may: ClassVar = OFFICERS
+    division: str
+    turns: tuple[shapes.Turn, ...]
+
+
+class SetRoster(Command):
+    """重排一个辖区的值班表。"""
+
+    may: ClassVar = OFFICERS
+    roster_id: str
+    turns: tuple[shapes.Turn, ...]
+    version: int | None = None
+
+
+class KeepWorker(Command):
+    """登记一名可派社工（来自登记服务的服务岗位）。"""
+
+    may: ClassVar = (SYSTEM,)
+    worker_id: str
+    division: str
+    supply: shapes.Supply
+
+
+class ChangeWorker(Command):
+    """更新一名可派社工的岗位内容。"""
+
+    may: ClassVar = (SYSTEM,)
+    worker_id: str
+    division: str
+    supply: shapes.Supply
+
+
+class SuspendWorker(Command):
+    """暂停或恢复派单（注册失效、暂停、恢复）。"""
+
+    may: ClassVar = (SYSTEM,)
+    worker_id: str
+    active: bool
+    reason: str
+
+
+class EndWorker(Command):
+    """服务岗位结束，不再派单。"""
+
+    may: ClassVar = (SYSTEM,)
+    worker_id: str
+    reason: str
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+class RankWorkers(Query):
+    """推荐名单：逐项说明每名社工的得分。"""
+
+    may: ClassVar = OFFICERS
+    answer: ClassVar = shapes.Ranking
+    request_id: str
+    k: int = 10
+
+
+class WhyNot(Query):
+    """某名社工为何未被推荐。"""
+
+    may: ClassVar = OFFICERS
+    answer: ClassVar = shapes.Reasons
+    request_id: str
+    worker_id: str
+
+
+class RequestDetail(Query):
+    """一项需求的详情；个人信息按职责与状态开放，查看即留痕。"""
+
+    may: ClassVar = (ACCOUNT,)
+    answer: ClassVar = shapes.RequestView
+    request_id: str
+
+
+class Requests(Query):
+    """需求列表；受保护个案只给出“另有 n 件未显示”。"""
+
+    may: ClassVar = OFFICERS
+    answer: ClassVar = shapes.RequestPage
+    states: tuple[str, ...] = ()
+    division: str | None = None
+    urgency: int | None = None
+    after: str | None = None
+    limit: int = 50
+
+
+class MyOffers(Query):
+    """待我答复的派单：看得到需要什么，看不到是谁。"""
+
+    may: ClassVar = (WORKER,)
+    answer: ClassVar = shapes.Offers
+
+
+class MyWork(Query):
+    """我已接单的个案。"""
+
+    may: ClassVar = (WORKER,)
+    answer: ClassVar = shapes.Work
+
+
+class MyRequests(Query):
+    """我提出的服务需求及进度。"""
+
+    may: ClassVar = (RESIDENT,)
+    answer: ClassVar = shapes.RequestPage
+
+
+class CrisisBoard(Query):
+    """危机看板：谁被呼叫、谁已确认、下一次上移的时刻。"""
+
+    may: ClassVar = OFFICERS
+    answer: ClassVar = shapes.Crises
+
+
+class Endings(Query):
+    """各种结束方式的件数。"""
+
+    may: ClassVar = OFFICERS
+    answer: ClassVar = shapes.EndingCounts
+    division: str | None = None
+
+
+class MyCopy(Query):
+    """本人在供需对接中的全部信息副本。"""
+
+    may: ClassVar = (ACCOUNT,)
+    answer: ClassVar = shapes.Copy
+
+
+# --- what happened ----------------------------------------------------------------------------------------------------
+class OfRequest(Event):
+    """What every event of a request says: where (protected: the county), field and group, how urgent, and when."""
+
+    abstract: ClassVar = True
+    stream: ClassVar = "matching.request"
+    request_id: str
+    division: str
+    field: str
+    client_group: str
+    urgency: int
+    protected: bool
+    at: datetime
+
+
+class RequestTaken(OfRequest):
+    """A call for help was taken."""
+
+    client_id: str | None
+    asked_by: str
+    functions: tuple[str, ...]
+
+
+class RequestTriaged(OfRequest):
+    """An officer assessed it; the values are those after the assessment."""
+
+    confidentiality: str
+    functions: tuple[str, ...]
+    direct: bool
+
+
+class ReportFiled(OfRequest):
+    """The mandatory report has its receipt."""
+
+    recipient: str
+
+
+class WorkersProposed(OfRequest):
+    """Candidates were ranked and stored with every term."""
+
+    worker_ids: tuple[str, ...]
+    table: str
+    direct: bool
+
+
+class NobodyFound(OfRequest):
+    """No fitting worker is left; the duty officer holds it."""
+
+    asked: int
+
+
+class OfferMade(OfRequest):
+    """One worker was asked."""
+
+    worker_id: str
+    rank: int
+    score: int
+
+
+class OfferDelivered(OfRequest):
+    """The worker's notice arrived; the clock started."""
+
+    worker_id: str
+    expires_at: datetime
+
+
+class DeliveryFailed(OfRequest):
+    """A channel did not reach the worker; `channel` is the next, or the duty person tells them."""
+
+    worker_id: str
+    channel: str
+
+
+class OfferAccepted(OfRequest):
+    """The worker takes the case; `wait_min` whole minutes since it was taken."""
+
+    worker_id: str
+    wait_min: int
+    declined_before: int
+
+
+class OfferDeclined(OfRequest):
+    """The worker said no."""
+
+    worker_id: str
+    direct: bool
+
+
+class OfferExpired(OfRequest):
+    """The worker did not answer in time, or can no longer be asked."""
+
+    worker_id: str
+    direct: bool
+
+
+class DispatchOverridden(OfRequest):
+    """An officer chose another worker than the first proposed; the reason is on the record."""
+
+    worker_id: str
+    instead_of: str | None
+
+
+class WorkerReleased(OfRequest):
+    """The worker leaves the case, which is open again."""
+
+    worker_id: str
+
+
+class ServiceStarted(OfRequest):
+    """Service began."""
+
+    worker_id: str
+
+
+class ServiceCompleted(OfRequest):
+    """Service ended; `change` is the sum of outcome points at close less those at start."""
+
+    worker_id: str
+    minutes_served: int
+    change: int
+
+
+class RequestFollowedUp(OfRequest):
+    """The client was asked how it went; not well opens the case again."""
+
+    well: bool
+
+
+class RequestClosed(OfRequest):
+    """It ended with a reason: withdrawn, referred, unreachable, out_of_scope, moved_or_died, duplicate, advice_only."""
+
+    ending: str
+    served: bool
+    worker_id: str | None
+
+
+class CrisisPaged(OfRequest):
+    """Duty persons of a tier were called."""
+
+    tier: str
+    people: int
+    due_at: datetime
+
+
+class CrisisAcknowledged(OfRequest):
+    """A duty person took the crisis; whole seconds since it was taken."""
+
+    tier: str
+    wait_s: int
+
+
+class CrisisClimbed(OfRequest):
+    """Nobody acknowledged in time; the next tier is called."""
+
+    from_tier: str
+    to_tier: str
+    rung: int
+
+
+class HolderChanged(OfRequest):
+    """Somebody else answers for the case now."""
+
+    holder: str
+    holder_division: str
+
+
+class GlassBroken(OfRequest):
+    """Somebody looked without a standing right, for a reason that will be examined."""
+
+    account: str
+
+
+class ClientAliased(OfRequest):
+    """The client's id was replaced by the surviving one."""
+
+
+class ClientErased(OfRequest):
+    """What identified the client is gone."""
+
+
+class OfWorker(Event):
+    """What every event of a worker says."""
+
+    abstract: ClassVar = True
+    stream: ClassVar = "matching.worker"
+    worker_id: str
+    division: str
+    at: datetime
+
+
+class WorkerKept(OfWorker):
+    """A worker can be asked from now on."""
+
+    fields: tuple[str, ...]
+    weekly_capacity: int
+
+
+class WorkerChanged(OfWorker):
+    """The assignment's terms changed."""
+
+    fields: tuple[str, ...]
+    weekly_capacity: int
+
+
+class WorkerLoadChanged(OfWorker):
+    """Offers out, cases accepted."""
+
+    offered: int
+    accepted: int
+
+
+class WorkerSuspended(OfWorker):
+    """Asked no more, or again."""
+
+    active: bool
+
+
+class WorkerEnded(OfWorker):
+    """The assignment is over; open cases go back."""
+
+    open_requests: tuple[str, ...]
+
+
+class HouseholdRegistered(Event):
+    """A household was written down."""
+
+    stream: ClassVar = "matching.household"
+    household_id: str
+    division: str
+    members: int
+
+
+class HouseholdChanged(Event):
+    """Members or address changed."""
+
+    stream: ClassVar = "matching.household"
+    household_id: str
+    division: str
+    members: int
+
+
+class RosterSet(Event):
+    """Who is on duty in a division, from when to when."""
+
+    stream: ClassVar = "matching.roster"
+    roster_id: str
+    division: str
+    first_on: date | None
+    last_on: date | None
+    turns: int

@@ -1,0 +1,279 @@
+"""Shapes that matching's messages share: what a person gives with a request, and what the questions answer."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from banyan.kernel.personal import personal
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a message."""
+
+
+class Point(Shape):
+    """A place in integer micro-degrees as received; `crs` is GCJ-02, CGCS2000 or WGS-84, accuracy in metres."""
+
+    lon_udeg: int
+    lat_udeg: int
+    crs: str = "GCJ-02"
+    accuracy_m: int = 0
+    source: str = ""
+
+
+class Contact(Shape):
+    """A way to reach the client: relation and a phone in E.164, or no phone and a note where to ask."""
+
+    relation: str
+    name: Annotated[str | None, personal("name", "联系服务对象", 1095)] = None
+    phone: Annotated[str | None, personal("phone", "联系服务对象", 1095)] = None
+    note: Annotated[str | None, personal("note", "联系服务对象", 1095)] = None
+
+
+class Guardian(Shape):
+    """A minor's guardian: consent by document digest, or that the guardian is the suspect and is not asked."""
+
+    relation: str
+    consent: str | None = None
+    suspect: bool = False
+
+
+class Measure(Shape):
+    """One outcome scale 评估量表 in whole points; higher is better."""
+
+    scale: str
+    points: int
+
+
+class Turn(Shape):
+    """One duty person's days (both included); `rank` 1 is paged first."""
+
+    account: str
+    since: date
+    until: date
+    rank: int = 1
+
+
+class Supply(Shape):
+    """What a service assignment offers: codes and integers only. `proficiency` runs beside `fields`, 1 to 3."""
+
+    person_id: str
+    fields: tuple[str, ...]
+    proficiency: tuple[int, ...]
+    lon_udeg: int
+    lat_udeg: int
+    weekly_capacity: int
+    from_on: date
+    until_on: date | None = None
+    account: str | None = None
+    languages: tuple[str, ...] = ()
+    sex: str | None = None
+    level: str | None = None
+    registered_until: date | None = None
+    slots: tuple[int, ...] = ()
+    cross_area: bool = False
+
+
+class Term(Shape):
+    """One summand of a score in points, with the figures that it was computed from."""
+
+    name: str
+    points: int
+    facts: dict[str, Any] = {}
+
+
+class Ranked(Shape):
+    """A candidate: rank from 1, score, and every term."""
+
+    worker_id: str
+    rank: int
+    score: int
+    terms: tuple[Term, ...]
+
+
+class Ranking(Shape):
+    """The best workers now; `as_of` is the number of the last worker change that the index had seen."""
+
+    items: tuple[Ranked, ...]
+    as_of: int
+    table: str
+    policy: str
+
+
+class Broken(Shape):
+    """A hard rule that does not hold, with its facts."""
+
+    rule: str
+    facts: dict[str, Any] = {}
+
+
+class Reasons(Shape):
+    """Why not: the broken rules; or the score, its rank among all who fit, and who stood last on the list above."""
+
+    worker_id: str
+    fits: bool
+    as_of: int
+    table: str
+    broken: tuple[Broken, ...] = ()
+    rank: int | None = None
+    score: int | None = None
+    terms: tuple[Term, ...] = ()
+    ahead: tuple[Ranked, ...] = ()
+
+
+class HolderView(Shape):
+    """Who answers for a case now: a duty at a division, an account, or a worker."""
+
+    duty: str | None = None
+    division: str | None = None
+    account: str | None = None
+    worker_id: str | None = None
+
+
+class OfferView(Shape):
+    """One offer with the terms as they were given."""
+
+    worker_id: str
+    made_at: datetime
+    delivered_at: datetime | None
+    expires_at: datetime | None
+    answered_at: datetime | None
+    answer: str | None
+    reason: str | None
+    rank: int
+    score: int
+    terms: tuple[Term, ...]
+    table: str
+    policy: str
+
+
+class RequestView(Shape):
+    """A request as this reader may see it: what is None was not given, or is not shown (`hidden` names those)."""
+
+    id: str
+    version: int
+    state: str
+    division: str
+    urgency: int
+    field: str
+    client_group: str
+    functions: tuple[str, ...]
+    confidentiality: str
+    taken_at: datetime
+    due_at: datetime | None
+    holder: HolderView | None
+    ending: str | None = None
+    ended_reason: str | None = None
+    client_id: str | None = None
+    client_name: str | None = None
+    contacts: tuple[Contact, ...] = ()
+    story: str | None = None
+    address: str | None = None
+    point: Point | None = None
+    worker_id: str | None = None
+    candidates: tuple[Ranked, ...] = ()
+    offers: tuple[OfferView, ...] = ()
+    overrides: int = 0
+    hidden: tuple[str, ...] = ()
+
+
+class RequestLine(Shape):
+    """One line of a list: no name, no address."""
+
+    id: str
+    state: str
+    division: str
+    urgency: int
+    field: str
+    client_group: str
+    taken_at: datetime
+    due_at: datetime | None
+    holder: HolderView | None
+    ending: str | None = None
+
+
+class RequestPage(Shape):
+    """A page of requests; `not_shown` counts protected cases within the caller's area that the caller may not see."""
+
+    items: tuple[RequestLine, ...]
+    next: str | None = None
+    not_shown: int = 0
+
+
+class OfferCard(Shape):
+    """What a worker sees before accepting: the need and a 1 km cell (protected: the county), never who."""
+
+    request_id: str
+    area: str
+    cell: str | None
+    field: str
+    client_group: str
+    functions: tuple[str, ...]
+    urgency: int
+    languages: tuple[str, ...]
+    sex_wanted: str | None
+    slots: tuple[int, ...]
+    distance_km: int | None
+    expires_at: datetime | None
+
+
+class Offers(Shape):
+    """The offers that wait for my answer."""
+
+    items: tuple[OfferCard, ...]
+
+
+class Work(Shape):
+    """The cases that I accepted."""
+
+    items: tuple[RequestView, ...]
+
+
+class PageView(Shape):
+    """One call to duty persons."""
+
+    tier: str
+    accounts: tuple[str, ...]
+    at: datetime
+
+
+class Crisis(Shape):
+    """One crisis on the board."""
+
+    request_id: str
+    division: str
+    taken_at: datetime
+    tier: str
+    rung: int
+    due_at: datetime | None
+    pages: tuple[PageView, ...]
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+
+
+class Crises(Shape):
+    """Unacknowledged first, longest waiting first; the numbers to call come before everything."""
+
+    call_first: tuple[str, ...]
+    items: tuple[Crisis, ...]
+    not_shown: int = 0
+
+
+class EndingCounts(Shape):
+    """How many requests ended in which way; `open` have none yet, `overrides` were dispatched by hand."""
+
+    endings: dict[str, int]
+    open: int
+    overrides: int
+    without_holder: int
+
+
+class Copy(Shape):
+    """Everything matching keeps about the caller."""
+
+    requests: tuple[RequestView, ...]
+    households: tuple[str, ...]
+    worker: Supply | None = None
