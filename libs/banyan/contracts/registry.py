@@ -38,10 +38,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     passed_on: date
 
 
-class RegisterPerson(Command, frozen=True, kw_only=True):
+class RegisterPerson(Command):
     """录入人员：建立一份草稿记录。"""
 
-    may: ClassVar[tuple[str, ...]] = (*REGISTRARS, *EMPLOYERS)
+    may: ClassVar = (*REGISTRARS, *EMPLOYERS)
     division: str
     name: Name
     document_kind: str
@@ -69,16 +69,16 @@ class RegisterPerson(Command, frozen=True, kw_only=True):
     submit: bool = False
 
 
-class OnPerson(Command, frozen=True, kw_only=True):
+class OnPerson(Command):
     """What every order about one person carries."""
 
-    abstract: ClassVar[bool] = True
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
+    abstract: ClassVar = True
+    may: ClassVar = REGISTRARS
     person_id: str
     version: int | None = None
 
 
-class CorrectPerson(OnPerson, frozen=True, kw_only=True):
+class CorrectPerson(OnPerson):
     """更正人员信息：只填需要更正的项目。"""
 
     reason: Reason
@@ -101,62 +101,62 @@ class CorrectPerson(OnPerson, frozen=True, kw_only=True):
     weekly_capacity: int | None = None
 
 
-class SubmitPerson(OnPerson, frozen=True, kw_only=True):
+class SubmitPerson(OnPerson):
     """提交人员记录，等待审核。"""
 
-    may: ClassVar[tuple[str, ...]] = (*REGISTRARS, *EMPLOYERS, ACCOUNT)
+    may: ClassVar = (*REGISTRARS, *EMPLOYERS, ACCOUNT)
 
 
-class ApprovePerson(OnPerson, frozen=True, kw_only=True):
+class ApprovePerson(OnPerson):
     """审核通过一名社会工作专业人才。"""
 
 
-class ApprovePeople(Bulk, frozen=True, kw_only=True):
+class ApprovePeople(Bulk):
     """批量审核通过。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
-    each: ClassVar[type[Command]] = ApprovePerson
+    may: ClassVar = REGISTRARS
+    each: ClassVar = ApprovePerson
     items: tuple[ApprovePerson, ...]
 
 
-class ReturnPerson(OnPerson, frozen=True, kw_only=True):
+class ReturnPerson(OnPerson):
     """退回人员记录，说明需要补正的内容。"""
 
     reason: Reason
 
 
-class SamplePerson(OnPerson, frozen=True, kw_only=True):
+class SamplePerson(OnPerson):
     """设区市抽查一名已审核的人员。"""
 
-    may: ClassVar[tuple[str, ...]] = ("city_registrar",)
+    may: ClassVar = ("city_registrar",)
     sound: bool
     reason: Reason
 
 
-class RecogniseTalent(OnPerson, frozen=True, kw_only=True):
+class RecogniseTalent(OnPerson):
     """认定人才依据：学历，或受过培训并在岗。"""
 
     basis: str
     evidence: str
 
 
-class CertifyPerson(OnPerson, frozen=True, kw_only=True):
+class CertifyPerson(OnPerson):
     """登记已核验的职业水平证书。"""
 
     certificate: Certificate
 
 
-class BeginRegistration(OnPerson, frozen=True, kw_only=True):
+class BeginRegistration(OnPerson):
     """办理首次登记或失效后的重新登记。"""
 
     from_on: date | None = None
 
 
-class RenewRegistration(OnPerson, frozen=True, kw_only=True):
+class RenewRegistration(OnPerson):
     """办理延续登记。"""
 
 
-class RecordLearning(OnPerson, frozen=True, kw_only=True):
+class RecordLearning(OnPerson):
     """记入继续教育学时。learning 为 course 或 degree；evidence 相同的只记一次。"""
 
     learning: str
@@ -165,38 +165,38 @@ class RecordLearning(OnPerson, frozen=True, kw_only=True):
     evidence: str
 
 
-class SuspendPerson(OnPerson, frozen=True, kw_only=True):
+class SuspendPerson(OnPerson):
     """暂停人员资格。"""
 
     reason: Reason
 
 
-class ReinstatePerson(OnPerson, frozen=True, kw_only=True):
+class ReinstatePerson(OnPerson):
     """恢复被暂停的人员资格。"""
 
     reason: Reason
 
 
-class RetirePerson(OnPerson, frozen=True, kw_only=True):
+class RetirePerson(OnPerson):
     """人员退出队伍。"""
 
     reason: Reason
 
 
-class LapsePerson(OnPerson, frozen=True, kw_only=True):
+class LapsePerson(OnPerson):
     """登记期满，登记失效。"""
 
-    may: ClassVar[tuple[str, ...]] = (SYSTEM,)
+    may: ClassVar = (SYSTEM,)
 
 
-class RemindPerson(OnPerson, frozen=True, kw_only=True):
+class RemindPerson(OnPerson):
     """提醒登记即将期满。"""
 
-    may: ClassVar[tuple[str, ...]] = (SYSTEM,)
+    may: ClassVar = (SYSTEM,)
     days_left: int
 
 
-class SettleDuplicate(OnPerson, frozen=True, kw_only=True):
+class SettleDuplicate(OnPerson):
     """对疑似重复的两份记录作出判断；是同一人的，并入 survivor_id。"""
 
     other_id: str
@@ -205,51 +205,51 @@ class SettleDuplicate(OnPerson, frozen=True, kw_only=True):
     reason: Reason
 
 
-class MergePersons(Command, frozen=True, kw_only=True):
+class MergePersons(Command):
     """合并同一人的两份记录：absorbed 并入 survivor。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
+    may: ClassVar = REGISTRARS
     absorbed_id: str
     survivor_id: str
     reason: Reason
 
 
-class UnmergePersons(Command, frozen=True, kw_only=True):
+class UnmergePersons(Command):
     """撤销合并：此后的事实仍留在 survivor 名下。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
+    may: ClassVar = REGISTRARS
     absorbed_id: str
     reason: Reason
 
 
-class ErasePerson(OnPerson, frozen=True, kw_only=True):
+class ErasePerson(OnPerson):
     """依本人请求或保存期满，删除个人信息。"""
 
-    may: ClassVar[tuple[str, ...]] = ("privacy_officer",)
+    may: ClassVar = ("privacy_officer",)
     reason: Reason
 
 
-class CorrectOwnRecord(OnPerson, frozen=True, kw_only=True):
+class CorrectOwnRecord(OnPerson):
     """本人更正自己的联系方式、语言和每周可服务量。"""
 
-    may: ClassVar[tuple[str, ...]] = (ACCOUNT,)
+    may: ClassVar = (ACCOUNT,)
     phone: Phone | None = None
     languages: tuple[str, ...] | None = None
     weekly_capacity: int | None = None
 
 
-class AskCorrection(OnPerson, frozen=True, kw_only=True):
+class AskCorrection(OnPerson):
     """本人请求更正需要审核的项目。"""
 
-    may: ClassVar[tuple[str, ...]] = (ACCOUNT,)
+    may: ClassVar = (ACCOUNT,)
     wrong: tuple[str, ...]
     reason: Annotated[Reason, personal("statement", "办理更正", YEARS_3)]
 
 
-class OpenAssignment(Command, frozen=True, kw_only=True):
+class OpenAssignment(Command):
     """提出或开始一项服务任职；由用人单位提交即视为已确认。"""
 
-    may: ClassVar[tuple[str, ...]] = (*EMPLOYERS, *REGISTRARS)
+    may: ClassVar = (*EMPLOYERS, *REGISTRARS)
     person_id: str
     host_kind: str
     host_id: str
@@ -266,28 +266,28 @@ class OpenAssignment(Command, frozen=True, kw_only=True):
     until: date | None = None
 
 
-class OpenAssignments(Bulk, frozen=True, kw_only=True):
+class OpenAssignments(Bulk):
     """批量开始服务任职。"""
 
-    may: ClassVar[tuple[str, ...]] = (*EMPLOYERS, *REGISTRARS)
-    each: ClassVar[type[Command]] = OpenAssignment
+    may: ClassVar = (*EMPLOYERS, *REGISTRARS)
+    each: ClassVar = OpenAssignment
     items: tuple[OpenAssignment, ...]
 
 
-class OnAssignment(Command, frozen=True, kw_only=True):
+class OnAssignment(Command):
     """What every order about one assignment carries."""
 
-    abstract: ClassVar[bool] = True
-    may: ClassVar[tuple[str, ...]] = EMPLOYERS
+    abstract: ClassVar = True
+    may: ClassVar = EMPLOYERS
     assignment_id: str
     version: int | None = None
 
 
-class ConfirmAssignment(OnAssignment, frozen=True, kw_only=True):
+class ConfirmAssignment(OnAssignment):
     """用人单位确认服务任职。"""
 
 
-class ChangeAssignment(OnAssignment, frozen=True, kw_only=True):
+class ChangeAssignment(OnAssignment):
     """变更服务任职：只填需要变更的项目。"""
 
     area: str | None = None
@@ -301,54 +301,54 @@ class ChangeAssignment(OnAssignment, frozen=True, kw_only=True):
     until: date | None = None
 
 
-class RefreshAssignment(OnAssignment, frozen=True, kw_only=True):
+class RefreshAssignment(OnAssignment):
     """人员的级别、登记或账号变化后，更新其服务任职。"""
 
-    may: ClassVar[tuple[str, ...]] = (SYSTEM,)
+    may: ClassVar = (SYSTEM,)
 
 
-class EndAssignment(OnAssignment, frozen=True, kw_only=True):
+class EndAssignment(OnAssignment):
     """结束服务任职。"""
 
-    may: ClassVar[tuple[str, ...]] = (*EMPLOYERS, *REGISTRARS, SYSTEM)
+    may: ClassVar = (*EMPLOYERS, *REGISTRARS, SYSTEM)
     reason: Reason
 
 
-class StartImport(Command, frozen=True, kw_only=True):
+class StartImport(Command):
     """从已上传的 CSV 或 XLSX 文件批量录入人员，后台分批进行。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
+    may: ClassVar = REGISTRARS
     division: str
     digest: str
     format: str
     submit: bool = True
 
 
-class FinishImport(Command, frozen=True, kw_only=True):
+class FinishImport(Command):
     """批量录入结束，记下结果。"""
 
-    may: ClassVar[tuple[str, ...]] = (SYSTEM,)
+    may: ClassVar = (SYSTEM,)
     import_id: str
     rows: int
     refused: int
     failure: str = ""
 
 
-class GetPerson(Query, frozen=True, kw_only=True):
+class GetPerson(Query):
     """查看一名人员；可看某日的、以及某一时刻所知的情况。"""
 
-    may: ClassVar[tuple[str, ...]] = (*REGISTRARS, *EMPLOYERS)
-    answer: ClassVar[type] = PersonView
+    may: ClassVar = (*REGISTRARS, *EMPLOYERS)
+    answer: ClassVar = PersonView
     person_id: str
     on: date | None = None
     known_at: datetime | None = None
 
 
-class FindPeople(Query, frozen=True, kw_only=True):
+class FindPeople(Query):
     """查找人员：姓名、姓、拼音、首字母，或电话、证件末四位；按拼音排序。"""
 
-    may: ClassVar[tuple[str, ...]] = (*REGISTRARS, *EMPLOYERS)
-    answer: ClassVar[type] = People
+    may: ClassVar = (*REGISTRARS, *EMPLOYERS)
+    answer: ClassVar = People
     name: Annotated[str, personal("name", "查找", 0)] | None = None
     last4: Annotated[str, personal("document", "查找", 0)] | None = None
     division: str | None = None
@@ -358,20 +358,20 @@ class FindPeople(Query, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class FindDuplicates(Query, frozen=True, kw_only=True):
+class FindDuplicates(Query):
     """列出待判断的疑似重复记录，两份并列。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
-    answer: ClassVar[type] = Duplicates
+    may: ClassVar = REGISTRARS
+    answer: ClassVar = Duplicates
     limit: Limit = 50
     next: str | None = None
 
 
-class FindAssignments(Query, frozen=True, kw_only=True):
+class FindAssignments(Query):
     """列出服务任职。"""
 
-    may: ClassVar[tuple[str, ...]] = (*REGISTRARS, *EMPLOYERS)
-    answer: ClassVar[type] = Assignments
+    may: ClassVar = (*REGISTRARS, *EMPLOYERS)
+    answer: ClassVar = Assignments
     person_id: str | None = None
     host_id: str | None = None
     state: str | None = None
@@ -379,27 +379,27 @@ class FindAssignments(Query, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class GetOwnCopy(Query, frozen=True, kw_only=True):
+class GetOwnCopy(Query):
     """本人取得自己全部个人信息的副本。"""
 
-    answer: ClassVar[type] = OwnCopy
+    answer: ClassVar = OwnCopy
 
 
-class GetImport(Query, frozen=True, kw_only=True):
+class GetImport(Query):
     """查看批量录入的进度和被退回的行。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
-    answer: ClassVar[type] = ImportView
+    may: ClassVar = REGISTRARS
+    answer: ClassVar = ImportView
     import_id: str
     limit: Limit = 50
     next: str | None = None
 
 
-class PersonEvent(Event, frozen=True, kw_only=True):
+class PersonEvent(Event):
     """What every fact about a person says, as it is after the fact; figures need nothing else."""
 
-    abstract: ClassVar[bool] = True
-    stream: ClassVar[str] = "registry.person"
+    abstract: ClassVar = True
+    stream: ClassVar = "registry.person"
     person_id: str
     division: str
     state: str
@@ -411,129 +411,129 @@ class PersonEvent(Event, frozen=True, kw_only=True):
     registration_until: date | None = None
 
 
-class PersonDrafted(PersonEvent, frozen=True, kw_only=True):
+class PersonDrafted(PersonEvent):
     """A record was begun."""
 
 
-class PersonSubmitted(PersonEvent, frozen=True, kw_only=True):
+class PersonSubmitted(PersonEvent):
     """A record awaits approval."""
 
 
-class PersonApproved(PersonEvent, frozen=True, kw_only=True):
+class PersonApproved(PersonEvent):
     """The county saw document and certificate."""
 
 
-class PersonReturned(PersonEvent, frozen=True, kw_only=True):
+class PersonReturned(PersonEvent):
     """The county sent the record back for completion."""
 
 
-class PersonSampled(PersonEvent, frozen=True, kw_only=True):
+class PersonSampled(PersonEvent):
     """The city looked at an approved record: sound or not."""
 
     sound: bool
 
 
-class PersonRecognised(PersonEvent, frozen=True, kw_only=True):
+class PersonRecognised(PersonEvent):
     """The basis for counting as a professional was recognised."""
 
 
-class PersonCertified(PersonEvent, frozen=True, kw_only=True):
+class PersonCertified(PersonEvent):
     """A level certificate was entered."""
 
     passed_on: date
 
 
-class PersonRegistered(PersonEvent, frozen=True, kw_only=True):
+class PersonRegistered(PersonEvent):
     """A registration period began; both days are included."""
 
     period_from: date
     period_until: date
 
 
-class PersonRenewed(PersonEvent, frozen=True, kw_only=True):
+class PersonRenewed(PersonEvent):
     """A further registration period follows without a gap."""
 
     period_from: date
     period_until: date
 
 
-class LearningRecorded(PersonEvent, frozen=True, kw_only=True):
+class LearningRecorded(PersonEvent):
     """Hours of continuing education were credited."""
 
     learning: str
     hours: int
 
 
-class PersonReminded(PersonEvent, frozen=True, kw_only=True):
+class PersonReminded(PersonEvent):
     """The person was told that the registration ends."""
 
     days_left: int
 
 
-class PersonLapsed(PersonEvent, frozen=True, kw_only=True):
+class PersonLapsed(PersonEvent):
     """The registration period ended without renewal."""
 
 
-class PersonSuspended(PersonEvent, frozen=True, kw_only=True):
+class PersonSuspended(PersonEvent):
     """The person may not serve for now."""
 
 
-class PersonReinstated(PersonEvent, frozen=True, kw_only=True):
+class PersonReinstated(PersonEvent):
     """A suspension was lifted."""
 
 
-class PersonRetired(PersonEvent, frozen=True, kw_only=True):
+class PersonRetired(PersonEvent):
     """The person left the profession."""
 
 
-class PersonCorrected(PersonEvent, frozen=True, kw_only=True):
+class PersonCorrected(PersonEvent):
     """Particulars were corrected; `changed` names the fields, never the personal values."""
 
     changed: tuple[str, ...]
     division_before: str
 
 
-class CorrectionAsked(PersonEvent, frozen=True, kw_only=True):
+class CorrectionAsked(PersonEvent):
     """The person says that fields are wrong; an officer has to look."""
 
     wrong: tuple[str, ...]
 
 
-class DuplicateSuspected(PersonEvent, frozen=True, kw_only=True):
+class DuplicateSuspected(PersonEvent):
     """Same name, birth date and phone as other records: a person decides."""
 
     other_ids: tuple[str, ...]
 
 
-class DuplicateDismissed(PersonEvent, frozen=True, kw_only=True):
+class DuplicateDismissed(PersonEvent):
     """An officer found two persons in two like records."""
 
     other_id: str
 
 
-class PersonMerged(PersonEvent, frozen=True, kw_only=True):
+class PersonMerged(PersonEvent):
     """`absorbed_id` (this person_id) is from now on an alias of `survivor_id`."""
 
     absorbed_id: str
     survivor_id: str
 
 
-class PersonUnmerged(PersonEvent, frozen=True, kw_only=True):
+class PersonUnmerged(PersonEvent):
     """The alias is closed; `absorbed_id` (this person_id) stands for itself again."""
 
     absorbed_id: str
     survivor_id: str
 
 
-class PersonErased(PersonEvent, frozen=True, kw_only=True):
+class PersonErased(PersonEvent):
     """The personal data are gone: the person's key is destroyed."""
 
 
-class AssignmentEvent(Event, frozen=True, kw_only=True):
+class AssignmentEvent(Event):
     """A worker as matching needs to know: no name, the position only to its cell (GCJ-02, millionths of a degree)."""
 
-    abstract: ClassVar[bool] = True
-    stream: ClassVar[str] = "registry.assignment"
+    abstract: ClassVar = True
+    stream: ClassVar = "registry.assignment"
     assignment_id: str
     person_id: str
     host_kind: str  # station | agency
@@ -556,44 +556,44 @@ class AssignmentEvent(Event, frozen=True, kw_only=True):
     until: date | None = None
 
 
-class AssignmentProposed(AssignmentEvent, frozen=True, kw_only=True):
+class AssignmentProposed(AssignmentEvent):
     """The employer has still to confirm."""
 
 
-class AssignmentOpened(AssignmentEvent, frozen=True, kw_only=True):
+class AssignmentOpened(AssignmentEvent):
     """The employer confirmed: from `since` on the worker can be matched."""
 
 
-class AssignmentChanged(AssignmentEvent, frozen=True, kw_only=True):
+class AssignmentChanged(AssignmentEvent):
     """Something of it changed; all fields are given anew."""
 
 
-class AssignmentEnded(Event, frozen=True, kw_only=True):
+class AssignmentEnded(Event):
     """The worker is matched under it no more."""
 
-    stream: ClassVar[str] = "registry.assignment"
+    stream: ClassVar = "registry.assignment"
     assignment_id: str
     person_id: str
     division: str
     reason: str
 
 
-class ImportEvent(Event, frozen=True, kw_only=True):
+class ImportEvent(Event):
     """What every fact about an import says."""
 
-    abstract: ClassVar[bool] = True
-    stream: ClassVar[str] = "registry.import"
+    abstract: ClassVar = True
+    stream: ClassVar = "registry.import"
     import_id: str
     division: str
 
 
-class ImportStarted(ImportEvent, frozen=True, kw_only=True):
+class ImportStarted(ImportEvent):
     """A file waits to be taken in."""
 
     digest: str
 
 
-class ImportFinished(ImportEvent, frozen=True, kw_only=True):
+class ImportFinished(ImportEvent):
     """All rows were taken in or refused; `failure` is a refusal's code if the file could not be read."""
 
     rows: int

@@ -7,11 +7,11 @@ from datetime import date, datetime
 import msgspec
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct):
     """A part of an answer."""
 
 
-class StepView(Answer, frozen=True, kw_only=True):
+class StepView(Answer):
     """One move of the record: which, to what state, by whom, when, why."""
 
     move: str
@@ -21,7 +21,7 @@ class StepView(Answer, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class CertificateView(Answer, frozen=True, kw_only=True):
+class CertificateView(Answer):
     """A level certificate."""
 
     level: str
@@ -29,7 +29,7 @@ class CertificateView(Answer, frozen=True, kw_only=True):
     passed_on: date
 
 
-class PeriodView(Answer, frozen=True, kw_only=True):
+class PeriodView(Answer):
     """A registration period, both days included, and the hours of learning credited to it."""
 
     from_on: date
@@ -38,14 +38,14 @@ class PeriodView(Answer, frozen=True, kw_only=True):
     hours_needed: int
 
 
-class AliasView(Answer, frozen=True, kw_only=True):
+class AliasView(Answer):
     """A record that was absorbed into this one."""
 
     absorbed_id: str
     since: datetime
 
 
-class PersonView(Answer, frozen=True, kw_only=True):
+class PersonView(Answer):
     """One person as of a day, as known at an instant; `absorbed` lists the records that are read as one with it."""
 
     id: str
@@ -80,7 +80,7 @@ class PersonView(Answer, frozen=True, kw_only=True):
     known_at: datetime | None = None
 
 
-class PersonLine(Answer, frozen=True, kw_only=True):
+class PersonLine(Answer):
     """A person in a list."""
 
     id: str
@@ -94,28 +94,28 @@ class PersonLine(Answer, frozen=True, kw_only=True):
     registration_until: date | None = None
 
 
-class People(Answer, frozen=True, kw_only=True):
+class People(Answer):
     """A page of persons, sorted by the pinyin of their names."""
 
     items: tuple[PersonLine, ...]
     next: str | None = None
 
 
-class Duplicate(Answer, frozen=True, kw_only=True):
+class Duplicate(Answer):
     """Two records side by side, for a person to decide."""
 
     newer: PersonView
     older: PersonView
 
 
-class Duplicates(Answer, frozen=True, kw_only=True):
+class Duplicates(Answer):
     """A page of suspicions."""
 
     items: tuple[Duplicate, ...]
     next: str | None = None
 
 
-class AssignmentLine(Answer, frozen=True, kw_only=True):
+class AssignmentLine(Answer):
     """A service assignment in a list."""
 
     id: str
@@ -132,14 +132,14 @@ class AssignmentLine(Answer, frozen=True, kw_only=True):
     until: date | None = None
 
 
-class Assignments(Answer, frozen=True, kw_only=True):
+class Assignments(Answer):
     """A page of service assignments."""
 
     items: tuple[AssignmentLine, ...]
     next: str | None = None
 
 
-class OwnCopy(Answer, frozen=True, kw_only=True):
+class OwnCopy(Answer):
     """Everything that registry keeps about the caller, in the clear."""
 
     person: PersonView
@@ -151,7 +151,7 @@ class OwnCopy(Answer, frozen=True, kw_only=True):
     assignments: tuple[AssignmentLine, ...] = ()
 
 
-class RefusedRow(Answer, frozen=True, kw_only=True):
+class RefusedRow(Answer):
     """A row of a file that was not taken in: its number in the file, why, and what to do."""
 
     row: int
@@ -161,7 +161,7 @@ class RefusedRow(Answer, frozen=True, kw_only=True):
     remedy: str
 
 
-class ImportView(Answer, frozen=True, kw_only=True):
+class ImportView(Answer):
     """How far an import is, and a page of its refused rows; `report` is the digest of the CSV with all of them."""
 
     id: str
