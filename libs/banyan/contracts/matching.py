@@ -24,7 +24,7 @@ Contacts = Annotated[tuple[shapes.Contact, ...], personal("contacts", "联系服
 
 
 # --- requests: taking and triage --------------------------------------------------------------------------------------
-class TakeRequest(Command):
+class TakeRequest(Command, frozen=True, kw_only=True):
     """提出服务需求：本人、家庭，或他人代为提出。无需身份证件，没有电话也可以。"""
 
     may: ClassVar = TAKERS
@@ -61,7 +61,7 @@ class TakeRequest(Command):
     report_to: str | None = None
 
 
-class TriageRequest(Command):
+class TriageRequest(Command, frozen=True, kw_only=True):
     """预估：核定紧急程度、领域、功能与保密等级。"""
 
     may: ClassVar = OFFICERS
@@ -78,7 +78,7 @@ class TriageRequest(Command):
     version: int | None = None
 
 
-class FileReport(Command):
+class FileReport(Command, frozen=True, kw_only=True):
     """登记强制报告的回执。"""
 
     may: ClassVar = OFFICERS
@@ -87,7 +87,7 @@ class FileReport(Command):
 
 
 # --- requests: who goes -----------------------------------------------------------------------------------------------
-class ProposeWorkers(Command):
+class ProposeWorkers(Command, frozen=True, kw_only=True):
     """为一项需求推荐前若干名社工，并逐项说明分数。"""
 
     may: ClassVar = (*OFFICERS, SYSTEM)
@@ -95,7 +95,7 @@ class ProposeWorkers(Command):
     k: int | None = None
 
 
-class ConfirmDispatch(Command):
+class ConfirmDispatch(Command, frozen=True, kw_only=True):
     """站长确认派单：可指定推荐名单中的一名，不指定则为第一名。"""
 
     may: ClassVar = OFFICERS
@@ -104,14 +104,14 @@ class ConfirmDispatch(Command):
     version: int | None = None
 
 
-class DispatchNext(Command):
+class DispatchNext(Command, frozen=True, kw_only=True):
     """派给推荐名单中下一名仍合适的社工；没有则转值班人员。"""
 
     may: ClassVar = (*OFFICERS, SYSTEM)
     request_id: str
 
 
-class OverrideDispatch(Command):
+class OverrideDispatch(Command, frozen=True, kw_only=True):
     """人工改派：派给推荐名单以外或次序靠后的社工，须写明理由，计入统计。"""
 
     may: ClassVar = OFFICERS
@@ -121,7 +121,7 @@ class OverrideDispatch(Command):
     version: int | None = None
 
 
-class AssignCrisis(Command):
+class AssignCrisis(Command, frozen=True, kw_only=True):
     """危机已由值班人员接手并与社工当面或电话说定：直接登记由其到场。"""
 
     may: ClassVar = OFFICERS
@@ -131,7 +131,7 @@ class AssignCrisis(Command):
     reason: str
 
 
-class ConfirmDelivery(Command):
+class ConfirmDelivery(Command, frozen=True, kw_only=True):
     """登记派单通知已送达；接单时限自此起算。"""
 
     may: ClassVar = (SYSTEM,)
@@ -140,14 +140,14 @@ class ConfirmDelivery(Command):
     receipt: str
 
 
-class FailDelivery(Command):
+class FailDelivery(Command, frozen=True, kw_only=True):
     """通知未能送达：换下一渠道，渠道用尽则请值班人员转告。"""
 
     may: ClassVar = (SYSTEM,)
     request_id: str
 
 
-class AcceptOffer(Command):
+class AcceptOffer(Command, frozen=True, kw_only=True):
     """接单。"""
 
     may: ClassVar = (WORKER,)
@@ -155,7 +155,7 @@ class AcceptOffer(Command):
     request_id: str
 
 
-class DeclineOffer(Command):
+class DeclineOffer(Command, frozen=True, kw_only=True):
     """退单，须写明理由。"""
 
     may: ClassVar = (WORKER,)
@@ -163,14 +163,14 @@ class DeclineOffer(Command):
     reason: str
 
 
-class ExpireOffer(Command):
+class ExpireOffer(Command, frozen=True, kw_only=True):
     """派单逾时未答复，转下一名。"""
 
     may: ClassVar = (SYSTEM,)
     request_id: str
 
 
-class ReleaseWorker(Command):
+class ReleaseWorker(Command, frozen=True, kw_only=True):
     """社工不能继续服务：需求回到待派，重新推荐。"""
 
     may: ClassVar = (*OFFICERS, SYSTEM)
@@ -179,7 +179,7 @@ class ReleaseWorker(Command):
 
 
 # --- requests: service and endings ------------------------------------------------------------------------------------
-class StartService(Command):
+class StartService(Command, frozen=True, kw_only=True):
     """开始服务（介入），登记开始时的评估分。"""
 
     may: ClassVar = (WORKER, *OFFICERS)
@@ -187,7 +187,7 @@ class StartService(Command):
     outcome: tuple[shapes.Measure, ...]
 
 
-class CompleteService(Command):
+class CompleteService(Command, frozen=True, kw_only=True):
     """结束服务（结案评估），登记结案时的评估分。"""
 
     may: ClassVar = (WORKER, *OFFICERS)
@@ -196,7 +196,7 @@ class CompleteService(Command):
     minutes_served: int
 
 
-class FollowUp(Command):
+class FollowUp(Command, frozen=True, kw_only=True):
     """跟进回访，登记情况；仍需服务的可重新匹配。"""
 
     may: ClassVar = (WORKER, *OFFICERS)
@@ -205,7 +205,7 @@ class FollowUp(Command):
     note: Story | None = None
 
 
-class WithdrawRequest(Command):
+class WithdrawRequest(Command, frozen=True, kw_only=True):
     """撤回服务需求。"""
 
     may: ClassVar = TAKERS
@@ -214,7 +214,7 @@ class WithdrawRequest(Command):
     reason: str
 
 
-class ReferRequest(Command):
+class ReferRequest(Command, frozen=True, kw_only=True):
     """转介其他单位，须有接收单位与回执。"""
 
     may: ClassVar = OFFICERS
@@ -225,7 +225,7 @@ class ReferRequest(Command):
     reason: str
 
 
-class CloseRequest(Command):
+class CloseRequest(Command, frozen=True, kw_only=True):
     """以失联、不属范围、迁出或去世、仅咨询之一结束，须写明理由。"""
 
     may: ClassVar = OFFICERS
@@ -235,7 +235,7 @@ class CloseRequest(Command):
     reason: str
 
 
-class LinkDuplicate(Command):
+class LinkDuplicate(Command, frozen=True, kw_only=True):
     """并案：与另一需求是同一件事。"""
 
     may: ClassVar = OFFICERS
@@ -245,7 +245,7 @@ class LinkDuplicate(Command):
 
 
 # --- requests: crisis, holders, break-glass ---------------------------------------------------------------------------
-class AcknowledgeCrisis(Command):
+class AcknowledgeCrisis(Command, frozen=True, kw_only=True):
     """值班人员确认接手危机个案。"""
 
     may: ClassVar = OFFICERS
@@ -253,7 +253,7 @@ class AcknowledgeCrisis(Command):
     request_id: str
 
 
-class ClimbCrisis(Command):
+class ClimbCrisis(Command, frozen=True, kw_only=True):
     """无人确认：呼叫上一级的两名值班人员。"""
 
     may: ClassVar = (SYSTEM,)
@@ -261,14 +261,14 @@ class ClimbCrisis(Command):
     request_id: str
 
 
-class ClimbRequest(Command):
+class ClimbRequest(Command, frozen=True, kw_only=True):
     """到期未办：持有人上移一级并提醒。"""
 
     may: ClassVar = (SYSTEM,)
     request_id: str
 
 
-class HandOver(Command):
+class HandOver(Command, frozen=True, kw_only=True):
     """职责划转或人员变动：把个案交给另一职责、辖区或账户。"""
 
     may: ClassVar = (*OFFICERS, SYSTEM)
@@ -279,7 +279,7 @@ class HandOver(Command):
     reason: str
 
 
-class BreakGlass(Command):
+class BreakGlass(Command, frozen=True, kw_only=True):
     """紧急调阅：为保护生命安全而查看未获授权的个案，须写明理由，事后必查。"""
 
     may: ClassVar = (WORKER, *OFFICERS)
@@ -288,7 +288,7 @@ class BreakGlass(Command):
     reason: str
 
 
-class AliasClient(Command):
+class AliasClient(Command, frozen=True, kw_only=True):
     """服务对象并档：以后以保留的编号为准。"""
 
     may: ClassVar = (SYSTEM,)
@@ -296,7 +296,7 @@ class AliasClient(Command):
     client_id: str
 
 
-class EraseClient(Command):
+class EraseClient(Command, frozen=True, kw_only=True):
     """服务对象信息注销：清除可识别内容，保留编号与统计。"""
 
     may: ClassVar = (SYSTEM,)
@@ -304,7 +304,7 @@ class EraseClient(Command):
 
 
 # --- households, rosters, workers -------------------------------------------------------------------------------------
-class RegisterHousehold(Command):
+class RegisterHousehold(Command, frozen=True, kw_only=True):
     """登记家庭：成员的事实仍归各人。"""
 
     may: ClassVar = (GATEWAY, *OFFICERS)
@@ -317,7 +317,7 @@ class RegisterHousehold(Command):
     point: shapes.Point | None = None
 
 
-class ChangeHousehold(Command):
+class ChangeHousehold(Command, frozen=True, kw_only=True):
     """变更家庭成员或住址。"""
 
     may: ClassVar = (GATEWAY, *OFFICERS)
@@ -330,7 +330,7 @@ class ChangeHousehold(Command):
     version: int | None = None
 
 
-class OpenRoster(Command):
+class OpenRoster(Command, frozen=True, kw_only=True):
     """设立一个辖区的值班表。"""
 
     may: ClassVar = OFFICERS
@@ -338,7 +338,7 @@ class OpenRoster(Command):
     turns: tuple[shapes.Turn, ...]
 
 
-class SetRoster(Command):
+class SetRoster(Command, frozen=True, kw_only=True):
     """重排一个辖区的值班表。"""
 
     may: ClassVar = OFFICERS
@@ -347,7 +347,7 @@ class SetRoster(Command):
     version: int | None = None
 
 
-class KeepWorker(Command):
+class KeepWorker(Command, frozen=True, kw_only=True):
     """登记一名可派社工（来自登记服务的服务岗位）。"""
 
     may: ClassVar = (SYSTEM,)
@@ -356,7 +356,7 @@ class KeepWorker(Command):
     supply: shapes.Supply
 
 
-class ChangeWorker(Command):
+class ChangeWorker(Command, frozen=True, kw_only=True):
     """更新一名可派社工的岗位内容。"""
 
     may: ClassVar = (SYSTEM,)
@@ -365,7 +365,7 @@ class ChangeWorker(Command):
     supply: shapes.Supply
 
 
-class SuspendWorker(Command):
+class SuspendWorker(Command, frozen=True, kw_only=True):
     """暂停或恢复派单（注册失效、暂停、恢复）。"""
 
     may: ClassVar = (SYSTEM,)
@@ -374,7 +374,7 @@ class SuspendWorker(Command):
     reason: str
 
 
-class EndWorker(Command):
+class EndWorker(Command, frozen=True, kw_only=True):
     """服务岗位结束，不再派单。"""
 
     may: ClassVar = (SYSTEM,)
@@ -383,7 +383,7 @@ class EndWorker(Command):
 
 
 # --- questions --------------------------------------------------------------------------------------------------------
-class RankWorkers(Query):
+class RankWorkers(Query, frozen=True, kw_only=True):
     """推荐名单：逐项说明每名社工的得分。"""
 
     may: ClassVar = OFFICERS
@@ -392,7 +392,7 @@ class RankWorkers(Query):
     k: int = 10
 
 
-class WhyNot(Query):
+class WhyNot(Query, frozen=True, kw_only=True):
     """某名社工为何未被推荐。"""
 
     may: ClassVar = OFFICERS
@@ -401,7 +401,7 @@ class WhyNot(Query):
     worker_id: str
 
 
-class RequestDetail(Query):
+class RequestDetail(Query, frozen=True, kw_only=True):
     """一项需求的详情；个人信息按职责与状态开放，查看即留痕。"""
 
     may: ClassVar = (ACCOUNT,)
@@ -409,7 +409,7 @@ class RequestDetail(Query):
     request_id: str
 
 
-class Requests(Query):
+class Requests(Query, frozen=True, kw_only=True):
     """需求列表；受保护个案只给出“另有 n 件未显示”。"""
 
     may: ClassVar = OFFICERS
@@ -421,35 +421,35 @@ class Requests(Query):
     limit: int = 50
 
 
-class MyOffers(Query):
+class MyOffers(Query, frozen=True, kw_only=True):
     """待我答复的派单：看得到需要什么，看不到是谁。"""
 
     may: ClassVar = (WORKER,)
     answer: ClassVar = shapes.Offers
 
 
-class MyWork(Query):
+class MyWork(Query, frozen=True, kw_only=True):
     """我已接单的个案。"""
 
     may: ClassVar = (WORKER,)
     answer: ClassVar = shapes.Work
 
 
-class MyRequests(Query):
+class MyRequests(Query, frozen=True, kw_only=True):
     """我提出的服务需求及进度。"""
 
     may: ClassVar = (RESIDENT,)
     answer: ClassVar = shapes.RequestPage
 
 
-class CrisisBoard(Query):
+class CrisisBoard(Query, frozen=True, kw_only=True):
     """危机看板：谁被呼叫、谁已确认、下一次上移的时刻。"""
 
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.Crises
 
 
-class Endings(Query):
+class Endings(Query, frozen=True, kw_only=True):
     """各种结束方式的件数。"""
 
     may: ClassVar = OFFICERS
@@ -457,7 +457,7 @@ class Endings(Query):
     division: str | None = None
 
 
-class MyCopy(Query):
+class MyCopy(Query, frozen=True, kw_only=True):
     """本人在供需对接中的全部信息副本。"""
 
     may: ClassVar = (ACCOUNT,)
@@ -465,7 +465,7 @@ class MyCopy(Query):
 
 
 # --- what happened ----------------------------------------------------------------------------------------------------
-class OfRequest(Event):
+class OfRequest(Event, frozen=True, kw_only=True):
     """What every event of a request says: where (protected: the county), field and group, how urgent, and when."""
 
     abstract: ClassVar = True
@@ -479,7 +479,7 @@ class OfRequest(Event):
     at: datetime
 
 
-class RequestTaken(OfRequest):
+class RequestTaken(OfRequest, frozen=True, kw_only=True):
     """A call for help was taken."""
 
     client_id: str | None
@@ -487,7 +487,7 @@ class RequestTaken(OfRequest):
     functions: tuple[str, ...]
 
 
-class RequestTriaged(OfRequest):
+class RequestTriaged(OfRequest, frozen=True, kw_only=True):
     """An officer assessed it; the values are those after the assessment."""
 
     confidentiality: str
@@ -495,13 +495,13 @@ class RequestTriaged(OfRequest):
     direct: bool
 
 
-class ReportFiled(OfRequest):
+class ReportFiled(OfRequest, frozen=True, kw_only=True):
     """The mandatory report has its receipt."""
 
     recipient: str
 
 
-class WorkersProposed(OfRequest):
+class WorkersProposed(OfRequest, frozen=True, kw_only=True):
     """Candidates were ranked and stored with every term."""
 
     worker_ids: tuple[str, ...]
@@ -509,13 +509,13 @@ class WorkersProposed(OfRequest):
     direct: bool
 
 
-class NobodyFound(OfRequest):
+class NobodyFound(OfRequest, frozen=True, kw_only=True):
     """No fitting worker is left; the duty officer holds it."""
 
     asked: int
 
 
-class OfferMade(OfRequest):
+class OfferMade(OfRequest, frozen=True, kw_only=True):
     """One worker was asked."""
 
     worker_id: str
@@ -523,21 +523,21 @@ class OfferMade(OfRequest):
     score: int
 
 
-class OfferDelivered(OfRequest):
+class OfferDelivered(OfRequest, frozen=True, kw_only=True):
     """The worker's notice arrived; the clock started."""
 
     worker_id: str
     expires_at: datetime
 
 
-class DeliveryFailed(OfRequest):
+class DeliveryFailed(OfRequest, frozen=True, kw_only=True):
     """A channel did not reach the worker; `channel` is the next, or the duty person tells them."""
 
     worker_id: str
     channel: str
 
 
-class OfferAccepted(OfRequest):
+class OfferAccepted(OfRequest, frozen=True, kw_only=True):
     """The worker takes the case; `wait_min` whole minutes since it was taken."""
 
     worker_id: str
@@ -545,40 +545,40 @@ class OfferAccepted(OfRequest):
     declined_before: int
 
 
-class OfferDeclined(OfRequest):
+class OfferDeclined(OfRequest, frozen=True, kw_only=True):
     """The worker said no."""
 
     worker_id: str
     direct: bool
 
 
-class OfferExpired(OfRequest):
+class OfferExpired(OfRequest, frozen=True, kw_only=True):
     """The worker did not answer in time, or can no longer be asked."""
 
     worker_id: str
     direct: bool
 
 
-class DispatchOverridden(OfRequest):
+class DispatchOverridden(OfRequest, frozen=True, kw_only=True):
     """An officer chose another worker than the first proposed; the reason is on the record."""
 
     worker_id: str
     instead_of: str | None
 
 
-class WorkerReleased(OfRequest):
+class WorkerReleased(OfRequest, frozen=True, kw_only=True):
     """The worker leaves the case, which is open again."""
 
     worker_id: str
 
 
-class ServiceStarted(OfRequest):
+class ServiceStarted(OfRequest, frozen=True, kw_only=True):
     """Service began."""
 
     worker_id: str
 
 
-class ServiceCompleted(OfRequest):
+class ServiceCompleted(OfRequest, frozen=True, kw_only=True):
     """Service ended; `change` is the sum of outcome points at close less those at start."""
 
     worker_id: str
@@ -586,13 +586,13 @@ class ServiceCompleted(OfRequest):
     change: int
 
 
-class RequestFollowedUp(OfRequest):
+class RequestFollowedUp(OfRequest, frozen=True, kw_only=True):
     """The client was asked how it went; not well opens the case again."""
 
     well: bool
 
 
-class RequestClosed(OfRequest):
+class RequestClosed(OfRequest, frozen=True, kw_only=True):
     """It ended with a reason: withdrawn, referred, unreachable, out_of_scope, moved_or_died, duplicate, advice_only."""
 
     ending: str
@@ -600,7 +600,7 @@ class RequestClosed(OfRequest):
     worker_id: str | None
 
 
-class CrisisPaged(OfRequest):
+class CrisisPaged(OfRequest, frozen=True, kw_only=True):
     """Duty persons of a tier were called."""
 
     tier: str
@@ -608,14 +608,14 @@ class CrisisPaged(OfRequest):
     due_at: datetime
 
 
-class CrisisAcknowledged(OfRequest):
+class CrisisAcknowledged(OfRequest, frozen=True, kw_only=True):
     """A duty person took the crisis; whole seconds since it was taken."""
 
     tier: str
     wait_s: int
 
 
-class CrisisClimbed(OfRequest):
+class CrisisClimbed(OfRequest, frozen=True, kw_only=True):
     """Nobody acknowledged in time; the next tier is called."""
 
     from_tier: str
@@ -623,28 +623,28 @@ class CrisisClimbed(OfRequest):
     rung: int
 
 
-class HolderChanged(OfRequest):
+class HolderChanged(OfRequest, frozen=True, kw_only=True):
     """Somebody else answers for the case now."""
 
     holder: str
     holder_division: str
 
 
-class GlassBroken(OfRequest):
+class GlassBroken(OfRequest, frozen=True, kw_only=True):
     """Somebody looked without a standing right, for a reason that will be examined."""
 
     account: str
 
 
-class ClientAliased(OfRequest):
+class ClientAliased(OfRequest, frozen=True, kw_only=True):
     """The client's id was replaced by the surviving one."""
 
 
-class ClientErased(OfRequest):
+class ClientErased(OfRequest, frozen=True, kw_only=True):
     """What identified the client is gone."""
 
 
-class OfWorker(Event):
+class OfWorker(Event, frozen=True, kw_only=True):
     """What every event of a worker says."""
 
     abstract: ClassVar = True
@@ -654,40 +654,40 @@ class OfWorker(Event):
     at: datetime
 
 
-class WorkerKept(OfWorker):
+class WorkerKept(OfWorker, frozen=True, kw_only=True):
     """A worker can be asked from now on."""
 
     fields: tuple[str, ...]
     weekly_capacity: int
 
 
-class WorkerChanged(OfWorker):
+class WorkerChanged(OfWorker, frozen=True, kw_only=True):
     """The assignment's terms changed."""
 
     fields: tuple[str, ...]
     weekly_capacity: int
 
 
-class WorkerLoadChanged(OfWorker):
+class WorkerLoadChanged(OfWorker, frozen=True, kw_only=True):
     """Offers out, cases accepted."""
 
     offered: int
     accepted: int
 
 
-class WorkerSuspended(OfWorker):
+class WorkerSuspended(OfWorker, frozen=True, kw_only=True):
     """Asked no more, or again."""
 
     active: bool
 
 
-class WorkerEnded(OfWorker):
+class WorkerEnded(OfWorker, frozen=True, kw_only=True):
     """The assignment is over; open cases go back."""
 
     open_requests: tuple[str, ...]
 
 
-class HouseholdRegistered(Event):
+class HouseholdRegistered(Event, frozen=True, kw_only=True):
     """A household was written down."""
 
     stream: ClassVar = "matching.household"
@@ -696,7 +696,7 @@ class HouseholdRegistered(Event):
     members: int
 
 
-class HouseholdChanged(Event):
+class HouseholdChanged(Event, frozen=True, kw_only=True):
     """Members or address changed."""
 
     stream: ClassVar = "matching.household"
@@ -705,7 +705,7 @@ class HouseholdChanged(Event):
     members: int
 
 
-class RosterSet(Event):
+class RosterSet(Event, frozen=True, kw_only=True):
     """Who is on duty in a division, from when to when."""
 
     stream: ClassVar = "matching.roster"

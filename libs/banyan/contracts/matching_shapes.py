@@ -14,7 +14,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A part of a message."""
 
 
-class Point(Shape):
+class Point(Shape, frozen=True, kw_only=True):
     """A place in integer micro-degrees as received; `crs` is GCJ-02, CGCS2000 or WGS-84, accuracy in metres."""
 
     lon_udeg: int
@@ -24,7 +24,7 @@ class Point(Shape):
     source: str = ""
 
 
-class Contact(Shape):
+class Contact(Shape, frozen=True, kw_only=True):
     """A way to reach the client: relation and a phone in E.164, or no phone and a note where to ask."""
 
     relation: str
@@ -33,7 +33,7 @@ class Contact(Shape):
     note: Annotated[str | None, personal("note", "联系服务对象", 1095)] = None
 
 
-class Guardian(Shape):
+class Guardian(Shape, frozen=True, kw_only=True):
     """A minor's guardian: consent by document digest, or that the guardian is the suspect and is not asked."""
 
     relation: str
@@ -41,14 +41,14 @@ class Guardian(Shape):
     suspect: bool = False
 
 
-class Measure(Shape):
+class Measure(Shape, frozen=True, kw_only=True):
     """One outcome scale 评估量表 in whole points; higher is better."""
 
     scale: str
     points: int
 
 
-class Turn(Shape):
+class Turn(Shape, frozen=True, kw_only=True):
     """One duty person's days (both included); `rank` 1 is paged first."""
 
     account: str
@@ -57,7 +57,7 @@ class Turn(Shape):
     rank: int = 1
 
 
-class Supply(Shape):
+class Supply(Shape, frozen=True, kw_only=True):
     """What a service assignment offers: codes and integers only. `proficiency` runs beside `fields`, 1 to 3."""
 
     person_id: str
@@ -77,7 +77,7 @@ class Supply(Shape):
     cross_area: bool = False
 
 
-class Term(Shape):
+class Term(Shape, frozen=True, kw_only=True):
     """One summand of a score in points, with the figures that it was computed from."""
 
     name: str
@@ -85,7 +85,7 @@ class Term(Shape):
     facts: dict[str, Any] = {}
 
 
-class Ranked(Shape):
+class Ranked(Shape, frozen=True, kw_only=True):
     """A candidate: rank from 1, score, and every term."""
 
     worker_id: str
@@ -94,7 +94,7 @@ class Ranked(Shape):
     terms: tuple[Term, ...]
 
 
-class Ranking(Shape):
+class Ranking(Shape, frozen=True, kw_only=True):
     """The best workers now; `as_of` is the number of the last worker change that the index had seen."""
 
     items: tuple[Ranked, ...]
@@ -103,14 +103,14 @@ class Ranking(Shape):
     policy: str
 
 
-class Broken(Shape):
+class Broken(Shape, frozen=True, kw_only=True):
     """A hard rule that does not hold, with its facts."""
 
     rule: str
     facts: dict[str, Any] = {}
 
 
-class Reasons(Shape):
+class Reasons(Shape, frozen=True, kw_only=True):
     """Why not: the broken rules; or the score, its rank among all who fit, and who stood last on the list above."""
 
     worker_id: str
@@ -124,7 +124,7 @@ class Reasons(Shape):
     ahead: tuple[Ranked, ...] = ()
 
 
-class HolderView(Shape):
+class HolderView(Shape, frozen=True, kw_only=True):
     """Who answers for a case now: a duty at a division, an account, or a worker."""
 
     duty: str | None = None
@@ -133,7 +133,7 @@ class HolderView(Shape):
     worker_id: str | None = None
 
 
-class OfferView(Shape):
+class OfferView(Shape, frozen=True, kw_only=True):
     """One offer with the terms as they were given."""
 
     worker_id: str
@@ -150,7 +150,7 @@ class OfferView(Shape):
     policy: str
 
 
-class RequestView(Shape):
+class RequestView(Shape, frozen=True, kw_only=True):
     """A request as this reader may see it: what is None was not given, or is not shown (`hidden` names those)."""
 
     id: str
@@ -180,7 +180,7 @@ class RequestView(Shape):
     hidden: tuple[str, ...] = ()
 
 
-class RequestLine(Shape):
+class RequestLine(Shape, frozen=True, kw_only=True):
     """One line of a list: no name, no address."""
 
     id: str
@@ -195,7 +195,7 @@ class RequestLine(Shape):
     ending: str | None = None
 
 
-class RequestPage(Shape):
+class RequestPage(Shape, frozen=True, kw_only=True):
     """A page of requests; `not_shown` counts protected cases within the caller's area that the caller may not see."""
 
     items: tuple[RequestLine, ...]
@@ -203,7 +203,7 @@ class RequestPage(Shape):
     not_shown: int = 0
 
 
-class OfferCard(Shape):
+class OfferCard(Shape, frozen=True, kw_only=True):
     """What a worker sees before accepting: the need and a 1 km cell (protected: the county), never who."""
 
     request_id: str
@@ -220,19 +220,19 @@ class OfferCard(Shape):
     expires_at: datetime | None
 
 
-class Offers(Shape):
+class Offers(Shape, frozen=True, kw_only=True):
     """The offers that wait for my answer."""
 
     items: tuple[OfferCard, ...]
 
 
-class Work(Shape):
+class Work(Shape, frozen=True, kw_only=True):
     """The cases that I accepted."""
 
     items: tuple[RequestView, ...]
 
 
-class PageView(Shape):
+class PageView(Shape, frozen=True, kw_only=True):
     """One call to duty persons."""
 
     tier: str
@@ -240,7 +240,7 @@ class PageView(Shape):
     at: datetime
 
 
-class Crisis(Shape):
+class Crisis(Shape, frozen=True, kw_only=True):
     """One crisis on the board."""
 
     request_id: str
@@ -254,7 +254,7 @@ class Crisis(Shape):
     acknowledged_at: datetime | None
 
 
-class Crises(Shape):
+class Crises(Shape, frozen=True, kw_only=True):
     """Unacknowledged first, longest waiting first; the numbers to call come before everything."""
 
     call_first: tuple[str, ...]
@@ -262,7 +262,7 @@ class Crises(Shape):
     not_shown: int = 0
 
 
-class EndingCounts(Shape):
+class EndingCounts(Shape, frozen=True, kw_only=True):
     """How many requests ended in which way; `open` have none yet, `overrides` were dispatched by hand."""
 
     endings: dict[str, int]
@@ -271,7 +271,7 @@ class EndingCounts(Shape):
     without_holder: int
 
 
-class Copy(Shape):
+class Copy(Shape, frozen=True, kw_only=True):
     """Everything matching keeps about the caller."""
 
     requests: tuple[RequestView, ...]
