@@ -38,7 +38,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     passed_on: date
 
 
-class RegisterPerson(Command):
+class RegisterPerson(Command, frozen=True, kw_only=True):
     """录入人员：建立一份草稿记录。"""
 
     may: ClassVar = (*REGISTRARS, *EMPLOYERS)
@@ -69,7 +69,7 @@ class RegisterPerson(Command):
     submit: bool = False
 
 
-class OnPerson(Command):
+class OnPerson(Command, frozen=True, kw_only=True):
     """What every order about one person carries."""
 
     abstract: ClassVar = True
@@ -78,7 +78,7 @@ class OnPerson(Command):
     version: int | None = None
 
 
-class CorrectPerson(OnPerson):
+class CorrectPerson(OnPerson, frozen=True, kw_only=True):
     """更正人员信息：只填需要更正的项目。"""
 
     reason: Reason
@@ -101,17 +101,17 @@ class CorrectPerson(OnPerson):
     weekly_capacity: int | None = None
 
 
-class SubmitPerson(OnPerson):
+class SubmitPerson(OnPerson, frozen=True, kw_only=True):
     """提交人员记录，等待审核。"""
 
     may: ClassVar = (*REGISTRARS, *EMPLOYERS, ACCOUNT)
 
 
-class ApprovePerson(OnPerson):
+class ApprovePerson(OnPerson, frozen=True, kw_only=True):
     """审核通过一名社会工作专业人才。"""
 
 
-class ApprovePeople(Bulk):
+class ApprovePeople(Bulk, frozen=True, kw_only=True):
     """批量审核通过。"""
 
     may: ClassVar = REGISTRARS
@@ -119,13 +119,13 @@ class ApprovePeople(Bulk):
     items: tuple[ApprovePerson, ...]
 
 
-class ReturnPerson(OnPerson):
+class ReturnPerson(OnPerson, frozen=True, kw_only=True):
     """退回人员记录，说明需要补正的内容。"""
 
     reason: Reason
 
 
-class SamplePerson(OnPerson):
+class SamplePerson(OnPerson, frozen=True, kw_only=True):
     """设区市抽查一名已审核的人员。"""
 
     may: ClassVar = ("city_registrar",)
@@ -133,30 +133,30 @@ class SamplePerson(OnPerson):
     reason: Reason
 
 
-class RecogniseTalent(OnPerson):
+class RecogniseTalent(OnPerson, frozen=True, kw_only=True):
     """认定人才依据：学历，或受过培训并在岗。"""
 
     basis: str
     evidence: str
 
 
-class CertifyPerson(OnPerson):
+class CertifyPerson(OnPerson, frozen=True, kw_only=True):
     """登记已核验的职业水平证书。"""
 
     certificate: Certificate
 
 
-class BeginRegistration(OnPerson):
+class BeginRegistration(OnPerson, frozen=True, kw_only=True):
     """办理首次登记或失效后的重新登记。"""
 
     from_on: date | None = None
 
 
-class RenewRegistration(OnPerson):
+class RenewRegistration(OnPerson, frozen=True, kw_only=True):
     """办理延续登记。"""
 
 
-class RecordLearning(OnPerson):
+class RecordLearning(OnPerson, frozen=True, kw_only=True):
     """记入继续教育学时。learning 为 course 或 degree；evidence 相同的只记一次。"""
 
     learning: str
@@ -165,38 +165,38 @@ class RecordLearning(OnPerson):
     evidence: str
 
 
-class SuspendPerson(OnPerson):
+class SuspendPerson(OnPerson, frozen=True, kw_only=True):
     """暂停人员资格。"""
 
     reason: Reason
 
 
-class ReinstatePerson(OnPerson):
+class ReinstatePerson(OnPerson, frozen=True, kw_only=True):
     """恢复被暂停的人员资格。"""
 
     reason: Reason
 
 
-class RetirePerson(OnPerson):
+class RetirePerson(OnPerson, frozen=True, kw_only=True):
     """人员退出队伍。"""
 
     reason: Reason
 
 
-class LapsePerson(OnPerson):
+class LapsePerson(OnPerson, frozen=True, kw_only=True):
     """登记期满，登记失效。"""
 
     may: ClassVar = (SYSTEM,)
 
 
-class RemindPerson(OnPerson):
+class RemindPerson(OnPerson, frozen=True, kw_only=True):
     """提醒登记即将期满。"""
 
     may: ClassVar = (SYSTEM,)
     days_left: int
 
 
-class SettleDuplicate(OnPerson):
+class SettleDuplicate(OnPerson, frozen=True, kw_only=True):
     """对疑似重复的两份记录作出判断；是同一人的，并入 survivor_id。"""
 
     other_id: str
@@ -205,7 +205,7 @@ class SettleDuplicate(OnPerson):
     reason: Reason
 
 
-class MergePersons(Command):
+class MergePersons(Command, frozen=True, kw_only=True):
     """合并同一人的两份记录：absorbed 并入 survivor。"""
 
     may: ClassVar = REGISTRARS
@@ -214,7 +214,7 @@ class MergePersons(Command):
     reason: Reason
 
 
-class UnmergePersons(Command):
+class UnmergePersons(Command, frozen=True, kw_only=True):
     """撤销合并：此后的事实仍留在 survivor 名下。"""
 
     may: ClassVar = REGISTRARS
@@ -222,14 +222,14 @@ class UnmergePersons(Command):
     reason: Reason
 
 
-class ErasePerson(OnPerson):
+class ErasePerson(OnPerson, frozen=True, kw_only=True):
     """依本人请求或保存期满，删除个人信息。"""
 
     may: ClassVar = ("privacy_officer",)
     reason: Reason
 
 
-class CorrectOwnRecord(OnPerson):
+class CorrectOwnRecord(OnPerson, frozen=True, kw_only=True):
     """本人更正自己的联系方式、语言和每周可服务量。"""
 
     may: ClassVar = (ACCOUNT,)
@@ -238,7 +238,7 @@ class CorrectOwnRecord(OnPerson):
     weekly_capacity: int | None = None
 
 
-class AskCorrection(OnPerson):
+class AskCorrection(OnPerson, frozen=True, kw_only=True):
     """本人请求更正需要审核的项目。"""
 
     may: ClassVar = (ACCOUNT,)
@@ -246,7 +246,7 @@ class AskCorrection(OnPerson):
     reason: Annotated[Reason, personal("statement", "办理更正", YEARS_3)]
 
 
-class OpenAssignment(Command):
+class OpenAssignment(Command, frozen=True, kw_only=True):
     """提出或开始一项服务任职；由用人单位提交即视为已确认。"""
 
     may: ClassVar = (*EMPLOYERS, *REGISTRARS)
@@ -266,7 +266,7 @@ class OpenAssignment(Command):
     until: date | None = None
 
 
-class OpenAssignments(Bulk):
+class OpenAssignments(Bulk, frozen=True, kw_only=True):
     """批量开始服务任职。"""
 
     may: ClassVar = (*EMPLOYERS, *REGISTRARS)
@@ -274,7 +274,7 @@ class OpenAssignments(Bulk):
     items: tuple[OpenAssignment, ...]
 
 
-class OnAssignment(Command):
+class OnAssignment(Command, frozen=True, kw_only=True):
     """What every order about one assignment carries."""
 
     abstract: ClassVar = True
@@ -283,11 +283,11 @@ class OnAssignment(Command):
     version: int | None = None
 
 
-class ConfirmAssignment(OnAssignment):
+class ConfirmAssignment(OnAssignment, frozen=True, kw_only=True):
     """用人单位确认服务任职。"""
 
 
-class ChangeAssignment(OnAssignment):
+class ChangeAssignment(OnAssignment, frozen=True, kw_only=True):
     """变更服务任职：只填需要变更的项目。"""
 
     area: str | None = None
@@ -301,20 +301,20 @@ class ChangeAssignment(OnAssignment):
     until: date | None = None
 
 
-class RefreshAssignment(OnAssignment):
+class RefreshAssignment(OnAssignment, frozen=True, kw_only=True):
     """人员的级别、登记或账号变化后，更新其服务任职。"""
 
     may: ClassVar = (SYSTEM,)
 
 
-class EndAssignment(OnAssignment):
+class EndAssignment(OnAssignment, frozen=True, kw_only=True):
     """结束服务任职。"""
 
     may: ClassVar = (*EMPLOYERS, *REGISTRARS, SYSTEM)
     reason: Reason
 
 
-class StartImport(Command):
+class StartImport(Command, frozen=True, kw_only=True):
     """从已上传的 CSV 或 XLSX 文件批量录入人员，后台分批进行。"""
 
     may: ClassVar = REGISTRARS
@@ -324,7 +324,7 @@ class StartImport(Command):
     submit: bool = True
 
 
-class FinishImport(Command):
+class FinishImport(Command, frozen=True, kw_only=True):
     """批量录入结束，记下结果。"""
 
     may: ClassVar = (SYSTEM,)
@@ -334,7 +334,7 @@ class FinishImport(Command):
     failure: str = ""
 
 
-class GetPerson(Query):
+class GetPerson(Query, frozen=True, kw_only=True):
     """查看一名人员；可看某日的、以及某一时刻所知的情况。"""
 
     may: ClassVar = (*REGISTRARS, *EMPLOYERS)
@@ -344,7 +344,7 @@ class GetPerson(Query):
     known_at: datetime | None = None
 
 
-class FindPeople(Query):
+class FindPeople(Query, frozen=True, kw_only=True):
     """查找人员：姓名、姓、拼音、首字母，或电话、证件末四位；按拼音排序。"""
 
     may: ClassVar = (*REGISTRARS, *EMPLOYERS)
@@ -358,7 +358,7 @@ class FindPeople(Query):
     next: str | None = None
 
 
-class FindDuplicates(Query):
+class FindDuplicates(Query, frozen=True, kw_only=True):
     """列出待判断的疑似重复记录，两份并列。"""
 
     may: ClassVar = REGISTRARS
@@ -367,7 +367,7 @@ class FindDuplicates(Query):
     next: str | None = None
 
 
-class FindAssignments(Query):
+class FindAssignments(Query, frozen=True, kw_only=True):
     """列出服务任职。"""
 
     may: ClassVar = (*REGISTRARS, *EMPLOYERS)
@@ -379,13 +379,13 @@ class FindAssignments(Query):
     next: str | None = None
 
 
-class GetOwnCopy(Query):
+class GetOwnCopy(Query, frozen=True, kw_only=True):
     """本人取得自己全部个人信息的副本。"""
 
     answer: ClassVar = OwnCopy
 
 
-class GetImport(Query):
+class GetImport(Query, frozen=True, kw_only=True):
     """查看批量录入的进度和被退回的行。"""
 
     may: ClassVar = REGISTRARS
@@ -395,7 +395,7 @@ class GetImport(Query):
     next: str | None = None
 
 
-class PersonEvent(Event):
+class PersonEvent(Event, frozen=True, kw_only=True):
     """What every fact about a person says, as it is after the fact; figures need nothing else."""
 
     abstract: ClassVar = True
@@ -411,125 +411,125 @@ class PersonEvent(Event):
     registration_until: date | None = None
 
 
-class PersonDrafted(PersonEvent):
+class PersonDrafted(PersonEvent, frozen=True, kw_only=True):
     """A record was begun."""
 
 
-class PersonSubmitted(PersonEvent):
+class PersonSubmitted(PersonEvent, frozen=True, kw_only=True):
     """A record awaits approval."""
 
 
-class PersonApproved(PersonEvent):
+class PersonApproved(PersonEvent, frozen=True, kw_only=True):
     """The county saw document and certificate."""
 
 
-class PersonReturned(PersonEvent):
+class PersonReturned(PersonEvent, frozen=True, kw_only=True):
     """The county sent the record back for completion."""
 
 
-class PersonSampled(PersonEvent):
+class PersonSampled(PersonEvent, frozen=True, kw_only=True):
     """The city looked at an approved record: sound or not."""
 
     sound: bool
 
 
-class PersonRecognised(PersonEvent):
+class PersonRecognised(PersonEvent, frozen=True, kw_only=True):
     """The basis for counting as a professional was recognised."""
 
 
-class PersonCertified(PersonEvent):
+class PersonCertified(PersonEvent, frozen=True, kw_only=True):
     """A level certificate was entered."""
 
     passed_on: date
 
 
-class PersonRegistered(PersonEvent):
+class PersonRegistered(PersonEvent, frozen=True, kw_only=True):
     """A registration period began; both days are included."""
 
     period_from: date
     period_until: date
 
 
-class PersonRenewed(PersonEvent):
+class PersonRenewed(PersonEvent, frozen=True, kw_only=True):
     """A further registration period follows without a gap."""
 
     period_from: date
     period_until: date
 
 
-class LearningRecorded(PersonEvent):
+class LearningRecorded(PersonEvent, frozen=True, kw_only=True):
     """Hours of continuing education were credited."""
 
     learning: str
     hours: int
 
 
-class PersonReminded(PersonEvent):
+class PersonReminded(PersonEvent, frozen=True, kw_only=True):
     """The person was told that the registration ends."""
 
     days_left: int
 
 
-class PersonLapsed(PersonEvent):
+class PersonLapsed(PersonEvent, frozen=True, kw_only=True):
     """The registration period ended without renewal."""
 
 
-class PersonSuspended(PersonEvent):
+class PersonSuspended(PersonEvent, frozen=True, kw_only=True):
     """The person may not serve for now."""
 
 
-class PersonReinstated(PersonEvent):
+class PersonReinstated(PersonEvent, frozen=True, kw_only=True):
     """A suspension was lifted."""
 
 
-class PersonRetired(PersonEvent):
+class PersonRetired(PersonEvent, frozen=True, kw_only=True):
     """The person left the profession."""
 
 
-class PersonCorrected(PersonEvent):
+class PersonCorrected(PersonEvent, frozen=True, kw_only=True):
     """Particulars were corrected; `changed` names the fields, never the personal values."""
 
     changed: tuple[str, ...]
     division_before: str
 
 
-class CorrectionAsked(PersonEvent):
+class CorrectionAsked(PersonEvent, frozen=True, kw_only=True):
     """The person says that fields are wrong; an officer has to look."""
 
     wrong: tuple[str, ...]
 
 
-class DuplicateSuspected(PersonEvent):
+class DuplicateSuspected(PersonEvent, frozen=True, kw_only=True):
     """Same name, birth date and phone as other records: a person decides."""
 
     other_ids: tuple[str, ...]
 
 
-class DuplicateDismissed(PersonEvent):
+class DuplicateDismissed(PersonEvent, frozen=True, kw_only=True):
     """An officer found two persons in two like records."""
 
     other_id: str
 
 
-class PersonMerged(PersonEvent):
+class PersonMerged(PersonEvent, frozen=True, kw_only=True):
     """`absorbed_id` (this person_id) is from now on an alias of `survivor_id`."""
 
     absorbed_id: str
     survivor_id: str
 
 
-class PersonUnmerged(PersonEvent):
+class PersonUnmerged(PersonEvent, frozen=True, kw_only=True):
     """The alias is closed; `absorbed_id` (this person_id) stands for itself again."""
 
     absorbed_id: str
     survivor_id: str
 
 
-class PersonErased(PersonEvent):
+class PersonErased(PersonEvent, frozen=True, kw_only=True):
     """The personal data are gone: the person's key is destroyed."""
 
 
-class AssignmentEvent(Event):
+class AssignmentEvent(Event, frozen=True, kw_only=True):
     """A worker as matching needs to know: no name, the position only to its cell (GCJ-02, millionths of a degree)."""
 
     abstract: ClassVar = True
@@ -556,19 +556,19 @@ class AssignmentEvent(Event):
     until: date | None = None
 
 
-class AssignmentProposed(AssignmentEvent):
+class AssignmentProposed(AssignmentEvent, frozen=True, kw_only=True):
     """The employer has still to confirm."""
 
 
-class AssignmentOpened(AssignmentEvent):
+class AssignmentOpened(AssignmentEvent, frozen=True, kw_only=True):
     """The employer confirmed: from `since` on the worker can be matched."""
 
 
-class AssignmentChanged(AssignmentEvent):
+class AssignmentChanged(AssignmentEvent, frozen=True, kw_only=True):
     """Something of it changed; all fields are given anew."""
 
 
-class AssignmentEnded(Event):
+class AssignmentEnded(Event, frozen=True, kw_only=True):
     """The worker is matched under it no more."""
 
     stream: ClassVar = "registry.assignment"
@@ -578,7 +578,7 @@ class AssignmentEnded(Event):
     reason: str
 
 
-class ImportEvent(Event):
+class ImportEvent(Event, frozen=True, kw_only=True):
     """What every fact about an import says."""
 
     abstract: ClassVar = True
@@ -587,13 +587,13 @@ class ImportEvent(Event):
     division: str
 
 
-class ImportStarted(ImportEvent):
+class ImportStarted(ImportEvent, frozen=True, kw_only=True):
     """A file waits to be taken in."""
 
     digest: str
 
 
-class ImportFinished(ImportEvent):
+class ImportFinished(ImportEvent, frozen=True, kw_only=True):
     """All rows were taken in or refused; `failure` is a refusal's code if the file could not be read."""
 
     rows: int

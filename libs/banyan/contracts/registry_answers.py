@@ -7,11 +7,11 @@ from datetime import date, datetime
 import msgspec
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A part of an answer."""
 
 
-class StepView(Answer):
+class StepView(Answer, frozen=True, kw_only=True):
     """One move of the record: which, to what state, by whom, when, why."""
 
     move: str
@@ -21,7 +21,7 @@ class StepView(Answer):
     reason: str = ""
 
 
-class CertificateView(Answer):
+class CertificateView(Answer, frozen=True, kw_only=True):
     """A level certificate."""
 
     level: str
@@ -29,7 +29,7 @@ class CertificateView(Answer):
     passed_on: date
 
 
-class PeriodView(Answer):
+class PeriodView(Answer, frozen=True, kw_only=True):
     """A registration period, both days included, and the hours of learning credited to it."""
 
     from_on: date
@@ -38,14 +38,14 @@ class PeriodView(Answer):
     hours_needed: int
 
 
-class AliasView(Answer):
+class AliasView(Answer, frozen=True, kw_only=True):
     """A record that was absorbed into this one."""
 
     absorbed_id: str
     since: datetime
 
 
-class PersonView(Answer):
+class PersonView(Answer, frozen=True, kw_only=True):
     """One person as of a day, as known at an instant; `absorbed` lists the records that are read as one with it."""
 
     id: str
@@ -80,7 +80,7 @@ class PersonView(Answer):
     known_at: datetime | None = None
 
 
-class PersonLine(Answer):
+class PersonLine(Answer, frozen=True, kw_only=True):
     """A person in a list."""
 
     id: str
@@ -94,28 +94,28 @@ class PersonLine(Answer):
     registration_until: date | None = None
 
 
-class People(Answer):
+class People(Answer, frozen=True, kw_only=True):
     """A page of persons, sorted by the pinyin of their names."""
 
     items: tuple[PersonLine, ...]
     next: str | None = None
 
 
-class Duplicate(Answer):
+class Duplicate(Answer, frozen=True, kw_only=True):
     """Two records side by side, for a person to decide."""
 
     newer: PersonView
     older: PersonView
 
 
-class Duplicates(Answer):
+class Duplicates(Answer, frozen=True, kw_only=True):
     """A page of suspicions."""
 
     items: tuple[Duplicate, ...]
     next: str | None = None
 
 
-class AssignmentLine(Answer):
+class AssignmentLine(Answer, frozen=True, kw_only=True):
     """A service assignment in a list."""
 
     id: str
@@ -132,14 +132,14 @@ class AssignmentLine(Answer):
     until: date | None = None
 
 
-class Assignments(Answer):
+class Assignments(Answer, frozen=True, kw_only=True):
     """A page of service assignments."""
 
     items: tuple[AssignmentLine, ...]
     next: str | None = None
 
 
-class OwnCopy(Answer):
+class OwnCopy(Answer, frozen=True, kw_only=True):
     """Everything that registry keeps about the caller, in the clear."""
 
     person: PersonView
@@ -151,7 +151,7 @@ class OwnCopy(Answer):
     assignments: tuple[AssignmentLine, ...] = ()
 
 
-class RefusedRow(Answer):
+class RefusedRow(Answer, frozen=True, kw_only=True):
     """A row of a file that was not taken in: its number in the file, why, and what to do."""
 
     row: int
@@ -161,7 +161,7 @@ class RefusedRow(Answer):
     remedy: str
 
 
-class ImportView(Answer):
+class ImportView(Answer, frozen=True, kw_only=True):
     """How far an import is, and a page of its refused rows; `report` is the digest of the CSV with all of them."""
 
     id: str
