@@ -73,7 +73,7 @@ class OnPerson(Command, frozen=True, kw_only=True):
     """What every order about one person carries."""
 
     abstract: ClassVar = True
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     person_id: str
     version: int | None = None
 
@@ -114,7 +114,7 @@ class ApprovePerson(OnPerson, frozen=True, kw_only=True):
 class ApprovePeople(Bulk, frozen=True, kw_only=True):
     """批量审核通过。"""
 
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     each: ClassVar = ApprovePerson
     items: tuple[ApprovePerson, ...]
 
@@ -208,7 +208,7 @@ class SettleDuplicate(OnPerson, frozen=True, kw_only=True):
 class MergePersons(Command, frozen=True, kw_only=True):
     """合并同一人的两份记录：absorbed 并入 survivor。"""
 
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     absorbed_id: str
     survivor_id: str
     reason: Reason
@@ -217,7 +217,7 @@ class MergePersons(Command, frozen=True, kw_only=True):
 class UnmergePersons(Command, frozen=True, kw_only=True):
     """撤销合并：此后的事实仍留在 survivor 名下。"""
 
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     absorbed_id: str
     reason: Reason
 
@@ -278,7 +278,7 @@ class OnAssignment(Command, frozen=True, kw_only=True):
     """What every order about one assignment carries."""
 
     abstract: ClassVar = True
-    may: ClassVar = EMPLOYERS
+    may: ClassVar[tuple[str, ...]] = EMPLOYERS
     assignment_id: str
     version: int | None = None
 
@@ -317,7 +317,7 @@ class EndAssignment(OnAssignment, frozen=True, kw_only=True):
 class StartImport(Command, frozen=True, kw_only=True):
     """从已上传的 CSV 或 XLSX 文件批量录入人员，后台分批进行。"""
 
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     division: str
     digest: str
     format: str
@@ -361,7 +361,7 @@ class FindPeople(Query, frozen=True, kw_only=True):
 class FindDuplicates(Query, frozen=True, kw_only=True):
     """列出待判断的疑似重复记录，两份并列。"""
 
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     answer: ClassVar = Duplicates
     limit: Limit = 50
     next: str | None = None
@@ -388,7 +388,7 @@ class GetOwnCopy(Query, frozen=True, kw_only=True):
 class GetImport(Query, frozen=True, kw_only=True):
     """查看批量录入的进度和被退回的行。"""
 
-    may: ClassVar = REGISTRARS
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
     answer: ClassVar = ImportView
     import_id: str
     limit: Limit = 50
