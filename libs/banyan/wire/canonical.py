@@ -30,7 +30,7 @@ def canonical(value: Any) -> bytes:
     ascii_keys = _inspect(value)
     try:
         return _encode(value) if ascii_keys else rfc8785.dumps(value)
-    except (UnicodeEncodeError, rfc8785.CanonicalizationError) as error:
+    except (UnicodeEncodeError, RecursionError, rfc8785.CanonicalizationError) as error:
         raise Unprovable("not_unicode") from error
 
 
@@ -53,26 +53,32 @@ def _inspect(value: Any) -> bool:
             if not -LARGEST_INTEGER <= item <= LARGEST_INTEGER:
                 raise Unprovable("integer_too_large")
         else:
-            raise Unprovable("float" if kind is float else "not_json_type")
+            raise Unprovable(_REFUSED_TYPES.get(kind, "not_json_type"))
     return ascii_keys
 
 
 def decode(text: str | bytes) -> Any:
     """Reads JSON as strictly as `canonical` writes it: a key given twice, a float, NaN are refused, never repaired."""
+    value = decode_page(text)
+    _inspect(value)
+    return value
+
+
+def decode_page(text: str | bytes) -> Any:
+    """Reads JSON, leaving what `canonical` refuses in its place: so the item of a page is named that has the fault."""
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
-    except Unprovable:
-        raise
+        return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Unprovable("not_json") from error
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+class _KeyTwice:
+    """Stands where an object gave a key twice; no canonical form takes it."""
+
+
+_REFUSED_TYPES: dict[type, str] = {float: "float", _KeyTwice: "key_twice"}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _KeyTwice:
     members = dict(pairs)
-    if len(members) != len(pairs):
-        raise Unprovable("key_twice")
-    return members
-
-
-def _no_float(text: str) -> Any:
-    raise Unprovable("float")
+    return members if len(members) == len(pairs) else _KeyTwice()
