@@ -1,7 +1,7 @@
-"""identity: who may do what, where and when; and the reference data (divisions, working days, figures, keys) of all services.
+"""identity: who may do what, where and when; and the reference data (divisions, working days, figures, keys).
 
-A log-in opens a session under a secret that the caller makes itself: the answer holds no secret, so it may be kept under its
-idempotency key. `IssueToken` then answers the token; the refresh token of a client is `<session_id>.<secret>`.
+A log-in opens a session under a secret that the caller makes itself: the answer holds no secret, so it may be kept
+under its idempotency key. `IssueToken` then answers the token; the refresh token of a client is `<session_id>.<secret>`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from banyan.contracts.identity_shapes import (
     ROWS,
+    AccountKind,
     AccountSeen,
     AccountsSeen,
     Competence,
@@ -36,7 +37,7 @@ from banyan.kernel.message import ACCOUNT, ANYONE, SYSTEM, Command, Event, Query
 from banyan.kernel.personal import personal
 from banyan.kernel.policy import Figure
 
-# Reference data, stream identity.reference; every row replaces the one of the same key, so a copy is an upsert in order.
+# Reference data, stream identity.reference; every row replaces the one of the same key, so copies upsert in order.
 
 
 class LoadDivisions(Command, frozen=True, kw_only=True):
@@ -186,7 +187,7 @@ class OpenAccount(Command, frozen=True, kw_only=True):
     issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     subject: Subject
     person_id: str | None = None
-    service: bool = False
+    kind: AccountKind = "person"
     authority: str | None = None
 
 
@@ -295,7 +296,7 @@ class AccountOpened(Event, frozen=True, kw_only=True):
     account_id: str
     division: str
     person_id: str | None = None
-    service: bool = False
+    kind: AccountKind = "person"
 
 
 class AccountLinked(Event, frozen=True, kw_only=True):
@@ -346,7 +347,7 @@ class TokensRevoked(Event, frozen=True, kw_only=True):
 
 
 class SessionRevoked(Event, frozen=True, kw_only=True):
-    """Tokens of this session are void (log-out, or a refresh secret used twice); a token's jti is `<session_id>.<n>`."""
+    """This session's tokens are void (log-out, or a refresh secret used twice); a token's jti is `<session_id>.<n>`."""
 
     stream: ClassVar = "identity.account"
     account_id: str

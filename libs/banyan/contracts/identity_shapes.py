@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ Division12 = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
 Document = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 """The deed that orders a change, such as 闽政文〔2021〕1号."""
 Reason = Annotated[str, msgspec.Meta(min_length=2, max_length=500)]
+AccountKind = Literal["person", "service"]
 ROWS = 500
 """Rows of one event of reference data, at the most."""
 
@@ -41,7 +42,7 @@ class Workday(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Competence(msgspec.Struct, frozen=True, kw_only=True):
-    """From a day on, the authority (a code and a name, data both) that is competent for a duty in a division and below."""
+    """From a day on, the authority (code and name are data) that is competent for a duty in a division and below."""
 
     duty: str
     division: Division12
@@ -95,7 +96,7 @@ class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
     division: str
     issuer: str
     state: str
-    service: bool
+    kind: AccountKind
     person_id: str | None
     authority: str | None
     second_factor: bool
