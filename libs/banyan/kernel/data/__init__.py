@@ -1,0 +1,1 @@
+"""Small pure data of the kernel: code tables and surnames."""
