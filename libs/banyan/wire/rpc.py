@@ -1,14 +1,15 @@
 """The RPC envelope: what a request and its answer look like as bytes. Pure; used by every client and by the server.
 
 It is stock nameko's: a request is `{"args": [body], "kwargs": {}}` on routing key `<service>.<method>`, an answer is
-`{"result": ..., "error": ...}`, the rest travels in headers. Bodies and results are spliced in as bytes, never re-encoded.
+`{"result": ..., "error": ...}`, the rest travels in headers. Bodies and results are spliced in, never re-encoded.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +28,8 @@ DEFAULT_TIMEOUT_MS = 10_000
 
 TOKEN, KEY, DEADLINE, TRACEPARENT = "nameko.token", "nameko.idempotency_key", "nameko.deadline", "traceparent"
 CONTEXT_PREFIX = "nameko."
+Kind = Literal["banyan", "stock"]
+"""Whom a client calls: our own services, or those of stock nameko, which can only answer to a named reply queue."""
 REFUSED_PATH = f"{Refused.__module__}.{Refused.__qualname__}"
 
 
@@ -70,6 +73,11 @@ _STOCK_CODES = {"MethodNotFound": "unknown_command", "IncorrectSignature": "bad_
 def queue_name(service: str) -> str:
     """The durable queue of a service, the same as stock nameko's."""
     return QUEUE_PREFIX + service
+
+
+def reply_queue(kind: Kind) -> str:
+    """Where the answers to a client go: the broker's direct reply-to, or a queue of its own, bound by its name."""
+    return DIRECT_REPLY_TO if kind == "banyan" else f"rpc.reply-banyan-{uuid.uuid4()}"
 
 
 def routing_key(service: str, method: str) -> str:

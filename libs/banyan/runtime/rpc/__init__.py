@@ -1,1 +1,1 @@
-"""RPC over RabbitMQ: the server and the clients for threads, green threads and asyncio. Only `green*` imports nameko."""
+"""RPC over RabbitMQ: the server, and clients for threads, green threads and asyncio. Only `green*` imports nameko."""

@@ -1,16 +1,15 @@
-"""The calling side of a link, and the client that threads and green threads share: they differ only in how they wait."""
+"""The calling side of a link, and the client that threads and green threads share: they differ in how they wait."""
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import amqp
 
 from banyan.kernel.refusal import Refused
-from banyan.runtime.rpc.calls import DEFAULT_TIMEOUT_S, Calls, Ending, Pending, make_call, now_ms, result_of
+from banyan.runtime.rpc.calls import DEFAULT_TIMEOUT_S, Calls, Ending, Pending, deadline_of, now_ms, result_of
 from banyan.runtime.rpc.link import LOST, Link
 from banyan.runtime.rpc.tuning import wake
 from banyan.wire import rpc as wire
@@ -29,25 +28,26 @@ class Box(Protocol):
 
 
 class Caller:
-    """Requests out and answers in, on one channel: direct reply-to demands it, and its closing fails all calls at once."""
+    """Requests out and answers in, on one channel: direct reply-to demands it, and its end is all calls' end."""
 
-    def __init__(self, link: Link, *, stock: bool = False, written: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> None:
+    def __init__(
+        self, link: Link, *, kind: wire.Kind = "banyan", written: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    ) -> None:
         self.calls = Calls()
         self._link = link
         self._written = written
         self._channel: Any = None
-        self._stock_queue = f"rpc.reply-banyan-{uuid.uuid4()}" if stock else None
+        self._reply_to = wire.reply_queue(kind)
 
     def attach(self, connection: Any) -> None:
-        """Opens the channel, consumes answers; the exchange is declared, for publishing to a missing one is an error."""
+        """Opens the channel and consumes answers; declares the exchange: publishing to a missing one is an error."""
         channel = connection.channel()
         channel.exchange_declare(wire.EXCHANGE, "topic", durable=True, auto_delete=False)
-        channel.basic_consume(wire.DIRECT_REPLY_TO, no_ack=True, callback=self._on_reply)
+        if self._reply_to != wire.DIRECT_REPLY_TO:
+            channel.queue_declare(self._reply_to, exclusive=True, auto_delete=True)
+            channel.queue_bind(self._reply_to, wire.EXCHANGE, self._reply_to)
+        channel.basic_consume(self._reply_to, no_ack=True, callback=self._on_reply)
         channel.events["basic_return"].add(self._on_return)
-        if self._stock_queue is not None:
-            channel.queue_declare(self._stock_queue, exclusive=True, auto_delete=True)
-            channel.queue_bind(self._stock_queue, wire.EXCHANGE, self._stock_queue)
-            channel.basic_consume(self._stock_queue, no_ack=True, callback=self._on_reply)
         self._channel = channel
 
     def attached(self) -> None:
@@ -76,7 +76,7 @@ class Caller:
                 content_type=wire.CONTENT_TYPE,
                 content_encoding="utf-8",
                 application_headers=outgoing.headers,
-                reply_to=self._reply_to(pending),
+                reply_to=self._reply_to,
                 correlation_id=outgoing.correlation_id,
                 delivery_mode=1,
                 expiration=str(outgoing.expiration_ms),
@@ -89,13 +89,6 @@ class Caller:
                 wake(channel.connection)
                 return
             pending.mark = self._written()[1]
-
-    def _reply_to(self, pending: Pending) -> str:
-        if not pending.stock:
-            return wire.DIRECT_REPLY_TO
-        if self._stock_queue is None:
-            raise ValueError('wire="stock" needs a client made with stock=True')
-        return self._stock_queue
 
     def _on_reply(self, message: Any) -> None:
         self.calls.replied(message.properties.get("correlation_id"), _bytes(message.body))
@@ -121,15 +114,13 @@ class Client:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         deadline_ms: int | None = None,
         traceparent: str | None = None,
-        wire: str = "banyan",
     ) -> bytes:
         """The raw JSON of the result. Raises `Refused`: the service's own, or `unknown_service` (nothing was done),
         `outcome_unknown` (it was sent, no answer came), `deadline_past`, `too_large`."""
-        call = make_call(
-            service, method, body, token=token, key=key, timeout_s=timeout_s, deadline_ms=deadline_ms, traceparent=traceparent
-        )
+        deadline = deadline_of(timeout_s, deadline_ms)
+        call = wire.Call(service, method, wire.json_bytes(body), token, key, deadline, traceparent)
         box = self._box()
-        pending = self._caller.calls.open(call, box.put, stock=wire == "stock")
+        pending = self._caller.calls.open(call, box.put)
         self._caller.send(pending)
         ending = box.take(max(0.0, (call.deadline_ms - now_ms()) / 1000))
         if ending is None:

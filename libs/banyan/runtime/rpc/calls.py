@@ -1,6 +1,6 @@
 """The protocol of a calling client, without IO: pending calls, correlation ids, deadlines, and what each ending means.
 
-The three clients (threads, green, asyncio) only move bytes and wait; what a call's ending is called is decided here, once.
+The three clients (threads, green, asyncio) only move bytes and wait; what an ending is called is decided here, once.
 A call is `waiting` until a link has taken it, then `sent`; it ends exactly once.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,32 +35,31 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Pending:
-    """One call that has not ended. `mark` is the link's byte count when it was written: None while it waits for a link."""
+    """One call that has not ended. `mark`: the link's byte count when it was written; None while it waits for one."""
 
     call: wire.Call
     correlation_id: str
     body: bytes
     headers: dict[str, str | int]
     settle: Callable[[Ending], None]
-    stock: bool = False
     mark: int | None = None
 
 
 @dataclass(slots=True)
 class Calls:
-    """All calls of one client. Safe to use from several threads when `take` and `lost` happen under one lock."""
+    """All calls of one client. Safe to use from several threads where `take` and `lost` happen under one lock."""
 
     pending: dict[str, Pending] = field(default_factory=dict)
     _prefix: str = field(default_factory=lambda: os.urandom(6).hex())
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    def open(self, call: wire.Call, settle: Callable[[Ending], None], *, stock: bool = False) -> Pending:
+    def open(self, call: wire.Call, settle: Callable[[Ending], None]) -> Pending:
         """Registers a call; refuses what could never be sent: `too_large`, `unknown_command`, `deadline_past`."""
         wire.routing_key(call.service, call.method)
         if call.deadline_ms <= now_ms():
             raise Refused("deadline_past", deadline_ms=call.deadline_ms)
         body, headers = wire.encode_request(call)
-        pending = Pending(call, f"{self._prefix}.{next(self._numbers)}", body, headers, settle, stock)
+        pending = Pending(call, f"{self._prefix}.{next(self._numbers)}", body, headers, settle)
         self.pending[pending.correlation_id] = pending
         return pending
 
@@ -98,10 +97,13 @@ class Calls:
 
     def expire(self, pending: Pending, reason: str = "deadline") -> None:
         """Ends a call whose time is over, if nothing else did; one that was never sent says so: nothing happened."""
-        if pending.mark is None:
-            self._end(pending.correlation_id, Refused("unknown_service", service=pending.call.service, reason="no_link"))
-        else:
-            self._end(pending.correlation_id, _unknown(pending, reason))
+        service, sent = pending.call.service, pending.mark is not None
+        refused = _unknown(pending, reason) if sent else Refused("unknown_service", service=service, reason="no_link")
+        self._end(pending.correlation_id, refused)
+
+    def forget(self, pending: Pending) -> None:
+        """The caller went away: nobody is told."""
+        self.pending.pop(pending.correlation_id, None)
 
     def close(self) -> None:
         """The client is closed: every call ends now."""
@@ -123,20 +125,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def make_call(
-    service: str,
-    method: str,
-    body: bytes | Mapping[str, Any],
-    *,
-    token: str | None,
-    key: str | None,
-    timeout_s: float,
-    deadline_ms: int | None,
-    traceparent: str | None,
-) -> wire.Call:
-    """The call that a client's arguments mean; an absolute deadline goes before a timeout."""
-    deadline = now_ms() + int(timeout_s * 1000) if deadline_ms is None else deadline_ms
-    return wire.Call(service, method, wire.json_bytes(body), token, key, deadline, traceparent)
+def deadline_of(timeout_s: float, deadline_ms: int | None) -> int:
+    """The absolute deadline in epoch ms; one that is given goes before a timeout."""
+    return now_ms() + int(timeout_s * 1000) if deadline_ms is None else deadline_ms
 
 
 def result_of(ending: Ending) -> bytes:

@@ -1,4 +1,4 @@
-"""The green (eventlet) side of RPC: the server of `banyan serve` and its client. Call `patch()` before any other import."""
+"""The green (eventlet) side of RPC: the server of `banyan serve` and its client. `patch()` goes before imports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["GreenClient", "assert_green_psycopg", "patch", "serve"]
 
 
 def patch() -> None:
-    """Makes this process green. Must come first in `banyan serve`: psycopg reads its wait function once, when imported."""
+    """Makes this process green; the first thing in `banyan serve`: psycopg picks its wait function when imported."""
     if "psycopg" in sys.modules:
         raise RuntimeError("psycopg 已先被导入：绿色进程必须最先调用 patch()")
     os.environ[WAIT_FUNC] = GREEN_WAIT
@@ -33,7 +33,7 @@ def patch() -> None:
 
 def assert_green_psycopg() -> None:
     """Stops the start when psycopg would freeze this process: its C wait function holds every greenlet up."""
-    import psycopg.waiting as waiting
+    from psycopg import waiting
 
     if waiting.wait is not waiting.wait_selector:
         raise RuntimeError(f"psycopg 的等待函数不是 {GREEN_WAIT}：请在导入 psycopg 之前调用 patch()")

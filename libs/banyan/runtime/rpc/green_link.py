@@ -34,7 +34,7 @@ class Cork:
         self._error: Exception | None = None
         self._filled, self._emptied = Semaphore(0), Event()
         self._greenlet = eventlet.spawn(self._run)
-        self.write_frame = frame_writer(connection, self)
+        self.write_frame: Callable[..., Any] = frame_writer(connection, self)
 
     def write(self, frame: Any) -> None:
         """Takes one frame; waits only when the broker does not read."""
@@ -52,8 +52,7 @@ class Cork:
         with eventlet.Timeout(timeout_s, False):
             while self.sent < self.written and self._error is None:
                 self._emptied.wait()
-            return self._error is None
-        return False
+        return self.sent >= self.written
 
     def stop(self) -> None:
         """Ends the writing greenlet; what it had not sent is not counted as sent."""
@@ -132,7 +131,8 @@ class _Box:
 
     def take(self, timeout_s: float | None) -> Ending | None:
         """The ending, or None when it did not come in time."""
-        return self._event.wait(timeout_s)
+        ending: Ending | None = self._event.wait(timeout_s)
+        return ending
 
 
 class GreenClient(Client):

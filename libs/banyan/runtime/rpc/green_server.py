@@ -28,11 +28,8 @@ from banyan.wire import rpc as wire
 log = logging.getLogger(__name__)
 
 
-class BanyanRpc(Entrypoint):
+class BanyanRpc(Entrypoint):  # type: ignore[misc]
     """Nameko's entrypoint for our transport: every method of the service comes in here."""
-
-    consumers: Consumers
-    _tasks: LightQueue
 
     def setup(self) -> None:
         """Called by nameko before the start."""
@@ -118,7 +115,9 @@ def reply(message: Any, answer: Answer) -> None:
 class Consumers:
     """The consuming side of a link: one consumer a service, each with its own prefetch, on one channel."""
 
-    def __init__(self, takers: Mapping[str, Callable[[Any], None]], prefetch: int, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, takers: Mapping[str, Callable[[Any], None]], prefetch: int, on_ready: Callable[[], None]
+    ) -> None:
         self._takers, self._prefetch, self._on_ready = dict(takers), prefetch, on_ready
         self._channel: Any = None
         self._gone: set[str] = set()
@@ -184,7 +183,8 @@ class Server:
         self, services: Mapping[str, Handler], amqp_url: str, *, max_workers: int, base: type, drain_s: float
     ) -> None:
         with config.patch({"max_workers": max_workers}):
-            self._containers = [ServiceContainer(service_class(name, handler, base)) for name, handler in services.items()]
+            classes = [service_class(name, handler, base) for name, handler in services.items()]
+            self._containers = [ServiceContainer(one) for one in classes]
         self._ready, self._drain_s = Event(), drain_s
         takers = {container.service_name: next(iter(container.entrypoints)).take for container in self._containers}
         self._consumers = Consumers(takers, max_workers, self._set_ready)

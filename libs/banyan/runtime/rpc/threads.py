@@ -7,6 +7,7 @@ import queue
 from banyan.runtime.rpc.caller import Box, Caller, Client
 from banyan.runtime.rpc.calls import Ending
 from banyan.runtime.rpc.link import Link
+from banyan.wire.rpc import Kind
 
 
 class _Box(queue.SimpleQueue[Ending]):
@@ -18,11 +19,11 @@ class _Box(queue.SimpleQueue[Ending]):
 
 
 class ThreadClient(Client):
-    """One connection, shared by all threads of a process; `stock=True` also readies it for `wire="stock"` calls."""
+    """One connection, shared by all threads of a process; with `wire="stock"` it calls services of stock nameko."""
 
-    def __init__(self, amqp_url: str, *, connection_name: str, stock: bool = False) -> None:
+    def __init__(self, amqp_url: str, *, connection_name: str, wire: Kind = "banyan") -> None:
         self._link = Link(amqp_url, connection_name=connection_name)
-        self._caller = Caller(self._link, stock=stock)
+        self._caller = Caller(self._link, kind=wire)
         self._link.roles.append(self._caller)
         self._link.start()
 

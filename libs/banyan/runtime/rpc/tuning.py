@@ -13,7 +13,7 @@ from amqp.method_framing import frame_writer
 RECEIVE_BYTES = 1 << 16
 
 
-class Connection(amqp.Connection):
+class Connection(amqp.Connection):  # type: ignore[misc]
     """A connection that never reads while it publishes.
 
     With the capability `connection.blocked`, py-amqp drains the socket before every publish; beside a reader that
@@ -44,7 +44,7 @@ def connect(url: str, connection_name: str, heartbeat_s: int, writer: Callable[.
 
 
 def read_many_frames_at_once(connection: Any) -> None:
-    """Private in py-amqp: its transport asks the socket for 7 bytes, then a frame, then 1; it may have what is there."""
+    """Private in py-amqp: its transport asks the socket for 7 bytes, a frame, 1 byte; now it gets what is there."""
     transport = connection.transport
     receive = transport._quick_recv
     transport._quick_recv = lambda _bytes: receive(RECEIVE_BYTES)
