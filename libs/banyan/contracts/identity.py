@@ -1,7 +1,7 @@
 """identity: who may do what, where and when; and the reference data (divisions, working days, figures, keys).
 
 A log-in opens a session under a secret that the caller makes itself: the answer holds no secret, so it may be kept
-under its idempotency key. `IssueToken` then answers the token; the refresh token of a client is `<session_id>.<secret>`.
+under its idempotency key. `IssueToken` then answers the token; a client's refresh token is `<session_id>.<secret>`.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class RetireSigningKey(Command, frozen=True, kw_only=True):
     """停用一把签名公钥。"""
 
     may: ClassVar = ("security_admin", SYSTEM)
-    kid: str
+    key: str  # `<use>.<kid>`
     until_at: dt.datetime
     reason: Reason
 
@@ -136,6 +136,7 @@ class DivisionsLoaded(Event, frozen=True, kw_only=True):
     book: str
     rows: tuple[Division, ...]
     document: str = ""
+    effective_on: dt.date | None = None
 
 
 class FiguresSet(Event, frozen=True, kw_only=True):
@@ -147,7 +148,7 @@ class FiguresSet(Event, frozen=True, kw_only=True):
 
 
 class WorkdaysLoaded(Event, frozen=True, kw_only=True):
-    """All days from `known_from` to `known_until`: rows by day; a day in that range without a row follows the week."""
+    """Rows by day, within the days known; a holiday taken back comes as a row that agrees with the week."""
 
     stream: ClassVar = "identity.reference"
     rows: tuple[Workday, ...]
@@ -165,7 +166,7 @@ class CompetenceChanged(Event, frozen=True, kw_only=True):
 
 
 class SigningKeyPublished(Event, frozen=True, kw_only=True):
-    """Rows by kid; `until_at` None means in use."""
+    """Rows by (use, kid), since one key may serve both; `until_at` None means in use, and a later event ends it."""
 
     stream: ClassVar = "identity.reference"
     kid: str
