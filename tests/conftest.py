@@ -1,4 +1,4 @@
-"""What every test may ask for: `postgres` and `rabbit` (started once a session), `database` and `vhost` (fresh each)."""
+"""What any test may ask for: `postgres`, `rabbit` (started once a session), `database`, `vhost` (fresh for each)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rabbit(request: pytest.FixtureRequest) -> PrivateRabbit | NamedServer:
     """RabbitMQ: a private one, or BANYAN_AMQP_URL with its management API at BANYAN_AMQP_ADMIN_URL."""
     if AMQP_URL:
         if not AMQP_ADMIN_URL:
-            pytest.fail("设置了 BANYAN_AMQP_URL 时，还须以 BANYAN_AMQP_ADMIN_URL 给出管理接口地址，以便新建测试虚拟主机。")
+            pytest.fail("设置了 BANYAN_AMQP_URL 时，还须以 BANYAN_AMQP_ADMIN_URL 给出其管理接口地址。")
         return NamedServer(AMQP_URL, AMQP_ADMIN_URL)
     folder = request.getfixturevalue("server_folder")
     return PrivateRabbit(folder / "rabbit").start()

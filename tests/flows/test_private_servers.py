@@ -1,4 +1,4 @@
-"""The private servers do what the faults rely on: outlive, freeze, die and come back on the same port with their data."""
+"""The private servers do what the faults rely on: outlive, freeze, die, come back on the same port with their data."""
 
 from __future__ import annotations
 

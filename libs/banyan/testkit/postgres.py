@@ -59,7 +59,11 @@ class PrivatePostgres(PrivateServer):
     def _prepare(self, home: Path, user: pwd.struct_passwd | None) -> None:
         self.state["port"] = detached.kept_port(self.state.get("port"))
         if (home / "data" / "PG_VERSION").exists():
-            return _clear_lock_of_the_dead(home / "data" / "postmaster.pid")
+            _clear_lock_of_the_dead(home / "data" / "postmaster.pid")
+        else:
+            self._make_cluster(home, user)
+
+    def _make_cluster(self, home: Path, user: pwd.struct_passwd | None) -> None:
         shutil.rmtree(home / "data", ignore_errors=True)
         password_file = home / "password"
         detached.write_private(password_file, self.password, user)

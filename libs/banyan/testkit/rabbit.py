@@ -116,7 +116,7 @@ def management_call(admin_url: str, method: str, path: str, body: Any = None) ->
         raise ValueError("the management address must read http://user:password@host:port")
     scheme, user, password, host = place.groups()
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
-    request = urllib.request.Request(  # noqa: S310 - the scheme was matched above
+    request = urllib.request.Request(
         f"{scheme}{host}{path}", method=method, data=json.dumps(body).encode() if body is not None else None,
         headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )  # fmt: skip
