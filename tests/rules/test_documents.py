@@ -62,7 +62,7 @@ def test_an_unknown_region_is_only_a_warning() -> None:
 
 def test_every_wrong_digit_and_every_swap_of_neighbours_is_found() -> None:
     seed = 20260301
-    print("seed", seed)
+    print("seed", seed)  # noqa: T201 (a random test prints its seed)
     chance = random.Random(seed)
     for _ in range(200):
         born = date(1940, 1, 1).toordinal() + chance.randrange(25_000)

@@ -1,7 +1,7 @@
 """Code tables 代码表: every enumeration that a person chooses from, with its code, 中文 name and source.
 
-The tables stand in kernel/data/codes_*.toml: `[kind]` title and source, `[kind.names]` code = name. Codes are strings, never
-reused; an entry may carry more in `[kind.more.<code>]`, as a protected kind says whom it protects.
+The tables stand in kernel/data/codes_*.toml: `[kind]` title and source, `[kind.names]` code = name. Codes are strings,
+never reused; an entry may carry more in `[kind.more.<code>]`, as a protected kind says whom it protects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Divisions 行政区划: 12-digit statistical codes, the dated tree above them, and the one function of jurisdiction.
 
-A code is province 2, city 2, county 2, town 3, village 3 digits; its level follows from the trailing zeros. Containment by
-prefix needs no data. What moves with time (merges, new codes, `reports_to`, what counts) is dated data in a `Tree`.
+A code is province 2, city 2, county 2, town 3, village 3 digits; its level follows from the trailing zeros. Containment
+by prefix needs no data. What moves with time (merges, new codes, `reports_to`, what counts) is dated data in a `Tree`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNCOUNTED_COUNTIES = frozenset({"350527000000"})
 
 
 class Division(msgspec.Struct, frozen=True, kw_only=True):
-    """One division as it stood from `from_on` until the day before `until_on`; a code may have several such versions."""
+    """One division as it stood from `from_on` until the day before `until_on`; a code may have several versions."""
 
     code: str
     parent_code: str
@@ -41,7 +41,7 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def level(code: str) -> str:
-    """The level of a code: its deepest part that is not zero. Refuses `malformed_division` for anything but 12 digits."""
+    """The level of a code: its deepest part that is not zero. Refuses `malformed_division` if not 12 digits."""
     if not (isinstance(code, str) and len(code) == _DIGITS and code.isascii() and code.isdigit() and code[:2] != "00"):
         raise Refused("malformed_division", division=str(code)[:20])
     return next(name for name in reversed(LEVELS) if code[_STARTS[name] : _LENGTHS[name]].strip("0"))
@@ -161,6 +161,11 @@ class Tree:
             moved = row.successors[0] if not row.stood(on) and len(row.successors) == 1 else ""
             code = moved or row.reports_to or row.parent_code
         return tuple(line)
+
+    def reporting(self, on: date) -> tuple[tuple[str, str], ...]:
+        """(code, whom it reports to) of every division whose authority is not its parent's on a day."""
+        moved = (row for versions in self._versions.values() for row in versions if row.reports_to and row.stood(on))
+        return tuple((row.code, row.reports_to) for row in moved)
 
     def within(self, area: str, code: str, on: date) -> bool:
         """Jurisdiction: whether the authority of `area` covers `code` on a day; an unknown code is within nothing."""

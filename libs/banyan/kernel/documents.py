@@ -1,8 +1,8 @@
-"""Numbers of persons' documents, phones and organisations: format, checksum, date and sex; never the person behind them.
+"""Numbers of documents, phones and organisations: format, checksum, date and sex; never the person behind them.
 
-Refusals: `document_format`, `document_checksum`, `document_date`, `document_sex`, `phone_format`, `credit_code_invalid`. Their
-facts never contain the number. GB 11643-1999 rules the 18-digit ones. python-stdnum does the arithmetic, but its `ric.validate`
-is not used: it refuses an unknown region, about which the published tables disagree, so that is only a warning here.
+Refusals: `document_format`, `document_checksum`, `document_date`, `document_sex`, `phone_format` and
+`credit_code_invalid`; their facts never contain the number. GB 11643-1999 rules the 18-digit ones. python-stdnum does the arithmetic, but its
+`ric.validate` is not used: it refuses an unknown region, about which published tables disagree; here that only warns.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _ABROAD = re.compile(r"(?:\+|00)([1-9]\d{7,14})", re.ASCII)
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A number that holds together: as to be kept, the birth date and sex (GB/T 2261.1) if it states them, and warnings
-    (`unknown_region`, `region_of_hmt_residents`, `issue_number_dropped`, `sex_digit_differs`) for a person to look at."""
+    """A number that holds together: as to be kept, birth date and sex (GB/T 2261.1) if it states them, and warnings
+    (`unknown_region`, `region_of_hmt_residents`, `issue_number_dropped`) for a person to look at."""
 
     normalised: str
     birth_on: date | None = None
@@ -91,7 +91,7 @@ def _resident_id(number: str) -> Checked:
 
 @lru_cache(maxsize=16_384)
 def _region_known(region: str, year: int) -> bool:
-    """Whether python-stdnum's table knows a region in a year of birth; it asks for a whole number, so one is made up."""
+    """Whether python-stdnum's table knows a region in a year of birth; it wants a whole number, so one is made up."""
     try:
         ric.get_birth_place(f"{region}{year:04d}01010010")
     except wrong.InvalidComponent:
@@ -121,8 +121,8 @@ def _taiwan_travel_permit(number: str) -> Checked:
 
 
 def _foreign_permanent_residence(number: str) -> Checked:
-    """外国人永久居留身份证: until 2023-11 3 letters and 12 digits (form only); since then 18 digits that begin with 9 and
-    carry date and check character as a citizen number does. ‡ The sex digit could not be confirmed, so it is not read."""
+    """外国人永久居留身份证: until 2023-11 3 letters and 12 digits (form only); since then 18 digits that begin with
+    9 and carry date and check character as a citizen number does. ‡ Its sex digit is not confirmed, so not read."""
     if _OLD_RESIDENCE_CARD.fullmatch(number):
         return Checked(number)
     if not number.startswith("9"):
@@ -131,7 +131,7 @@ def _foreign_permanent_residence(number: str) -> Checked:
 
 
 def _passport(number: str) -> Checked:
-    """Passports of all countries: 5-15 letters and digits, at least one digit; no common checksum is printed on them."""
+    """Passports of all countries: 5-15 letters and digits, at least one digit; they share no checksum."""
     if not _PASSPORT.fullmatch(number):
         raise Refused("document_format", kind="passport")
     return Checked(number)
@@ -159,7 +159,7 @@ def masked(number: str) -> str:
 
 
 def phone(text: str) -> str:
-    """A phone number in E.164; mainland mobiles and landlines with area code need no country code. Refuses `phone_format`."""
+    """A phone number in E.164; mainland mobiles and landlines with area code need no +86. Refuses `phone_format`."""
     plain = re.sub(r"[.]", "", tidy(text))
     if not plain.isascii():
         raise Refused("phone_format")
@@ -180,8 +180,9 @@ def masked_phone(e164: str) -> str:
 
 
 def credit_code(text: str) -> str:
-    """A unified social credit code 统一社会信用代码 (GB 32100-2015) as kept. Refuses `credit_code_invalid`; python-stdnum
-    wants 8 leading digits, so rural collectives (N…) are refused too: they do not register social-work agencies."""
+    """A unified social credit code 统一社会信用代码 (GB 32100-2015) as kept. Refuses `credit_code_invalid`.
+
+    python-stdnum wants 8 leading digits, so rural collectives (N…) are refused too; they are no agencies."""
     try:
         return uscc.validate(tidy(text))
     except wrong.ValidationError:

@@ -1,7 +1,7 @@
 """Names of persons: kept exactly as given, found by what people type, sorted by pinyin.
 
-Rare characters of GB 18030-2022, the dot · of names of other nationalities, Traditional characters and Latin letters all stand
-as given. Only keys are derived; they are as personal as the name itself. Refusal: `name_format`.
+Rare characters of GB 18030-2022, the dot · of names of other nationalities, Traditional characters and Latin letters
+all stand as given. Only keys are derived; they are as personal as the name itself. Refusal: `name_format`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import unicodedata
 from functools import cache
 from importlib import resources
 from itertools import islice, product
+from typing import Any
 
 import msgspec
 from pypinyin import Style, pinyin
@@ -24,6 +25,8 @@ READINGS_KEPT = 16
 _DOTS = re.compile("[·•‧∙⋅・･•.．]")
 _BLANKS = re.compile(r"\s+")
 _LAST = "\uffff"
+_EACH: Any = list
+"""pypinyin splits what it cannot read by a callable that answers a list, as documented; its type stub says str."""
 
 
 class SearchKeys(msgspec.Struct, frozen=True):
@@ -73,9 +76,9 @@ def split_name(name: str) -> tuple[str, str]:
 def _characters(text: str) -> list[tuple[str, ...]]:
     """The readings of each character, the likeliest first; one without any reading stands for itself."""
     readings: list[tuple[str, ...]] = []
-    likely = pinyin(text, style=Style.NORMAL, v_to_u=False, errors=list)
+    likely = pinyin(text, style=Style.NORMAL, v_to_u=False, errors=_EACH)
     for character, (first, *_) in zip(text, likely, strict=True):
-        others = pinyin(character, style=Style.NORMAL, heteronym=True, errors=list)[0]
+        others = pinyin(character, style=Style.NORMAL, heteronym=True, errors=_EACH)[0]
         readings.append(tuple(dict.fromkeys((first, *others))))
     return readings
 

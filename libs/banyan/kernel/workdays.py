@@ -1,7 +1,7 @@
 """Working days 工作日: weekdays, but for the State Council's holidays and make-up days, known until a stated day.
 
-The exceptions are dated data. Past `known_until` an answer is computed from weekdays alone and says that it is provisional;
-whoever keeps such a deadline recomputes it when the next list is loaded.
+The exceptions are dated data. Past `known_until` an answer is computed from weekdays alone and says that it is
+provisional; whoever keeps such a deadline recomputes it when the next list is loaded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Calendar:
         return self.exceptions.get(day, day.weekday() < SATURDAY)
 
     def add_workdays(self, start: date, n: int) -> Deadline:
-        """The n-th working day after `start` (the day itself is not counted); n = 0 is `start` or the next working day."""
+        """The n-th working day after `start` (itself not counted); n = 0 is `start` or the next working day."""
         if n < 0:
             raise ValueError("working days are counted forward")
         day = start
@@ -58,5 +58,5 @@ class Calendar:
         return Deadline(on=day, provisional=not self.knows(day))
 
     def workdays_between(self, start: date, end: date) -> int:
-        """How many working days lie after `start` up to and including `end`; negative never, 0 if `end` is not later."""
+        """How many working days lie after `start` up to and including `end`; 0 if `end` is not later."""
         return sum(self.is_workday(start + timedelta(days=i)) for i in range(1, (end - start).days + 1))
