@@ -47,7 +47,7 @@ def create(path: Path | str) -> KeyFolder:
     folder = Path(path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.glob("*.key")):
-        raise Refused("keys_exist", folder=str(folder))
+        raise Refused("key_files_exist", folder=str(folder))
     _write_current(folder, {role: _add(folder, role) for role in ROLES})
     return KeyFolder(folder)
 
@@ -63,7 +63,7 @@ class KeyFolder:
         self.master(self.master_id)
         self.index_key = self._read("index", current["index"])
         if not self._file("signing", current["signing"]).exists():
-            raise Refused("key_missing", role="signing", key_id=current["signing"], folder=str(self.path))
+            raise Refused("key_file_missing", role="signing", key_id=current["signing"], folder=str(self.path))
 
     def master(self, key_id: str) -> bytes:
         """The master key of that id, old ones too, also one that another process added after our start."""
@@ -104,11 +104,11 @@ class KeyFolder:
             current = json.loads(file.read_text())
             return {role: str(current[role]) for role in ROLES}
         except FileNotFoundError as error:
-            raise Refused("key_missing", role="current.json", folder=str(self.path)) from error
+            raise Refused("key_file_missing", role="current.json", folder=str(self.path)) from error
         except OSError as error:
-            raise Refused("key_unreadable", role="current.json", folder=str(self.path)) from error
+            raise Refused("key_file_unreadable", role="current.json", folder=str(self.path)) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise Refused("key_damaged", role="current.json", folder=str(self.path)) from error
+            raise Refused("key_file_damaged", role="current.json", folder=str(self.path)) from error
 
     def _read(self, role: str, wanted: str) -> bytes:
         """One key, refused unless only its owner may read it and it is the key that its name says."""
@@ -118,19 +118,19 @@ class KeyFolder:
             mode = file.stat().st_mode & 0o777
             if not mode & 0o400:  # root would read it all the same: what is withdrawn must be so for every user
                 raise PermissionError(file)
-            text = file.read_text()
+            text = file.read_bytes()
         except FileNotFoundError as error:
-            raise Refused("key_missing", **facts) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused("key_unreadable", **facts) from error
+            raise Refused("key_file_missing", **facts) from error
+        except OSError as error:
+            raise Refused("key_file_unreadable", **facts) from error
         if mode & 0o077:
-            raise Refused("key_exposed", mode=f"{mode:04o}", **facts)
+            raise Refused("key_file_exposed", mode=f"{mode:04o}", **facts)
         try:
             key = base64.b64decode(text.strip(), validate=True)
         except binascii.Error:
             key = b""
         if len(key) != KEY_BYTES or key_id(role, key) != wanted:
-            raise Refused("key_damaged", **facts)
+            raise Refused("key_file_damaged", **facts)
         return key
 
 
