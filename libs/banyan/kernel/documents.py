@@ -1,8 +1,8 @@
 """Numbers of documents, phones and organisations: format, checksum, date and sex; never the person behind them.
 
 Refusals: `document_format`, `document_checksum`, `document_date`, `document_sex`, `phone_format` and
-`credit_code_invalid`; their facts never contain the number. GB 11643-1999 rules the 18-digit ones. python-stdnum does the arithmetic, but its
-`ric.validate` is not used: it refuses an unknown region, about which published tables disagree; here that only warns.
+`credit_code_invalid`; their facts never contain the number. GB 11643-1999 rules the 18-digit ones. python-stdnum does
+the arithmetic, but not its `ric.validate`, which refuses an unknown region: published tables disagree, so here it warns.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import msgspec
 from stdnum import exceptions as wrong
+from stdnum import numdb
 from stdnum.cn import ric, uscc
 
 from banyan.kernel.refusal import Refused
@@ -84,19 +85,15 @@ def _resident_id(number: str) -> Checked:
     checked = _citizen_number("resident_id", number)
     if number[:6] in _HMT_REGIONS:
         return msgspec.structs.replace(checked, warnings=("region_of_hmt_residents",))
-    assert checked.birth_on is not None, "a citizen number states a birth date"
-    known = _region_known(number[:6], checked.birth_on.year)
-    return checked if known else msgspec.structs.replace(checked, warnings=("unknown_region",))
+    return checked if _region_known(number[:6]) else msgspec.structs.replace(checked, warnings=("unknown_region",))
 
 
 @lru_cache(maxsize=16_384)
-def _region_known(region: str, year: int) -> bool:
-    """Whether python-stdnum's table knows a region in a year of birth; it wants a whole number, so one is made up."""
-    try:
-        ric.get_birth_place(f"{region}{year:04d}01010010")
-    except wrong.InvalidComponent:
-        return False
-    return True
+def _region_known(region: str) -> bool:
+    """Whether python-stdnum's table has the region at all, in whatever year.
+
+    Numbers were first given out in 1984 with the codes of that time, so a birth year says little about the region."""
+    return any(facts for _, facts in numdb.get("cn/loc").info(region))
 
 
 def _hmt_residence_permit(number: str) -> Checked:
