@@ -2,7 +2,7 @@
 
 Refusals: `document_format`, `document_checksum`, `document_date`, `document_sex`, `phone_format` and
 `credit_code_invalid`; their facts never contain the number. GB 11643-1999 rules the 18-digit ones. python-stdnum does
-the arithmetic, but not its `ric.validate`, which refuses an unknown region: published tables disagree, so here it warns.
+the arithmetic, but not its `ric.validate`, which refuses an unknown region: published tables disagree; here it warns.
 """
 
 from __future__ import annotations
