@@ -11,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from banyan.vault.keys import key_id
+from banyan.vault.proof import Report
 from banyan.vault.sign import SigningPass
 from banyan.wire.chain import Head, extend, genesis
 from banyan.wire.cloudevents import event_bytes, redacted, row_bytes, spliced
@@ -83,3 +84,18 @@ def head_of(bodies: list[bytes], stream: str = "registry.person", position: int 
     salted = [(salt_of(number), body) for number, body in enumerate(bodies, start=1)]
     chain = extend(genesis(stream), salted)[-1][1] if salted else genesis(stream)
     return SIGNING.head(stream, len(bodies), chain, SIGNED_AT)
+
+
+def text_of(travelled: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in travelled)
+
+
+def what(report: Report) -> tuple[int, str]:
+    assert report.bad
+    return report.bad.position, report.bad.what
+
+
+COUNT = 6
+BODIES = [event(number) for number in range(1, COUNT + 1)]
+WHOLE = items(BODIES)
+HEAD = head_of(BODIES)
