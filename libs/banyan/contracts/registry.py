@@ -82,6 +82,7 @@ class CorrectPerson(OnPerson, frozen=True, kw_only=True):
     """更正人员信息：只填需要更正的项目。"""
 
     reason: Reason
+    effective_on: date | None = None
     division: str | None = None
     name: Name | None = None
     document_kind: str | None = None
@@ -110,11 +111,13 @@ class SubmitPerson(OnPerson, frozen=True, kw_only=True):
 class ApprovePerson(OnPerson, frozen=True, kw_only=True):
     """审核通过一名社会工作专业人才。"""
 
+    may: ClassVar = ("registrar",)
+
 
 class ApprovePeople(Bulk, frozen=True, kw_only=True):
     """批量审核通过。"""
 
-    may: ClassVar[tuple[str, ...]] = REGISTRARS
+    may: ClassVar = ("registrar",)
     each: ClassVar = ApprovePerson
     items: tuple[ApprovePerson, ...]
 
@@ -409,6 +412,7 @@ class PersonEvent(Event, frozen=True, kw_only=True):
     community_worker: bool = False
     fields: tuple[str, ...] = ()
     registration_until: date | None = None
+    effective_on: date | None = None
 
 
 class PersonDrafted(PersonEvent, frozen=True, kw_only=True):
