@@ -142,6 +142,28 @@ def test_jurisdiction_follows_successors_both_ways(tree: d.Tree) -> None:
     assert not tree.within("350404000000", "350427000000", ON)
 
 
+def test_an_area_that_is_unknown_or_goes_in_a_circle_covers_nothing(tree: d.Tree) -> None:
+    assert not tree.within("359900000000", "350405001000", ON)
+    day = date(2024, 1, 1)
+    row = {
+        "parent_code": XIAMEN,
+        "level": "county",
+        "name": "甲区",
+        "countable": True,
+        "kind": "district",
+        "until_on": day,
+    }
+    circle = d.Tree(
+        [
+            d.Division(code="350203000000", successors=("350205000000",), **row),
+            d.Division(code="350205000000", successors=("350203000000",), **row),
+            d.Division(code=XIAMEN, parent_code="", level="city", name="甲市", countable=True, kind="city"),
+        ]
+    )
+    assert not circle.within("350203000000", XIAMEN, day)
+    assert circle.line("350203000000", day) == ("350203000000", "350205000000")
+
+
 def test_an_official_sees_the_area_within_the_fields_and_nothing_beside(tree: d.Tree) -> None:
     village = "350203001001"
     for known in (None, tree):

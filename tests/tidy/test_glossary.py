@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
@@ -12,5 +13,5 @@ def test_rows_are_whole_sorted_and_unique() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert len(rows) > 100 and all(len(row) == 3 and all(row) for row in rows)
     terms = [row[0].casefold() for row in rows]
-    assert terms == sorted(terms), [later for earlier, later in zip(terms, terms[1:], strict=False) if later < earlier]
+    assert terms == sorted(terms), [later for earlier, later in pairwise(terms) if later < earlier]
     assert len(set(terms)) == len(terms)

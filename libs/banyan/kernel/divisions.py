@@ -168,14 +168,16 @@ class Tree:
         return tuple((row.code, row.reports_to) for row in moved)
 
     def within(self, area: str, code: str, on: date) -> bool:
-        """Jurisdiction: whether the authority of `area` covers `code` on a day; an unknown code is within nothing."""
+        """Jurisdiction: whether the authority of `area` covers `code` on a day; an unknown code is within nothing.
+
+        An area that was retired into one other means that other; one that was split no longer covers what came of it."""
         line = self.line(code, on)
-        if area in line:
-            return True
-        if self.exists(area, on):
+        if area in line or self.exists(area, on):
+            return area in line
+        try:
+            return self.resolve(area, on) in line
+        except Refused:
             return False
-        retired = self._retired(area, on)
-        return retired is not None and len(retired.successors) == 1 and self.within(retired.successors[0], code, on)
 
     def countable(self, code: str, on: date) -> bool:
         """Whether the division counts in denominators on a day (policy data); refuses as `resolve` does."""
