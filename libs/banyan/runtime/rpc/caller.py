@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import amqp
@@ -30,12 +30,9 @@ class Box(Protocol):
 class Caller:
     """Requests out and answers in, on one channel: direct reply-to demands it, and its end is all calls' end."""
 
-    def __init__(
-        self, link: Link, *, kind: wire.Kind = "banyan", written: Callable[[], tuple[int, int]] = lambda: (0, 0)
-    ) -> None:
+    def __init__(self, link: Link, kind: wire.Kind = "banyan") -> None:
         self.calls = Calls()
         self._link = link
-        self._written = written
         self._channel: Any = None
         self._reply_to = wire.reply_queue(kind)
 
@@ -52,6 +49,10 @@ class Caller:
 
     def attached(self) -> None:
         """Sends what waited for a link."""
+        self.room()
+
+    def room(self) -> None:
+        """Sends what waits."""
         for pending in self.calls.waiting():
             self.send(pending)
 
@@ -59,16 +60,16 @@ class Caller:
         """Ends the calls that had been sent; called under the link's lock."""
         if self._channel is not None:
             self._channel = None
-            self.calls.lost(self._written()[0])
+            self.calls.lost(self._link.sent)
 
     def turn(self) -> None:
         """Nothing to do between frames."""
 
     def send(self, pending: Pending) -> None:
-        """Publishes a call if the link is up; else it waits, and the next link sends it."""
+        """Publishes a call if the link is up and takes it; else it waits for a link or for room."""
         with self._link.lock:
             channel = self._channel
-            outgoing = self.calls.take(pending) if channel is not None else None
+            outgoing = self.calls.take(pending) if channel is not None and self._link.has_room else None
             if outgoing is None:
                 return
             message = amqp.Message(
@@ -88,7 +89,7 @@ class Caller:
                 log.debug("call not sent: %r", error)
                 wake(channel.connection)
                 return
-            pending.mark = self._written()[1]
+            pending.mark = self._link.written
 
     def _on_reply(self, message: Any) -> None:
         self.calls.replied(message.properties.get("correlation_id"), _bytes(message.body))

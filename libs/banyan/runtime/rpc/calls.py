@@ -85,12 +85,12 @@ class Calls:
         if pending is not None:
             self._end(correlation_id, Refused("unknown_service", service=pending.call.service))
 
-    def lost(self, written: int) -> None:
-        """The link is gone after `written` bytes: what lay within them has an unknown outcome, the rest waits on."""
+    def lost(self, sent: int) -> None:
+        """The link is gone after `sent` bytes: what lay within them has an unknown outcome, the rest waits on."""
         for pending in list(self.pending.values()):
             if pending.mark is None:
                 continue
-            if pending.mark > written:
+            if pending.mark > sent:
                 pending.mark = None
             else:
                 self._end(pending.correlation_id, _unknown(pending, "link_lost"))

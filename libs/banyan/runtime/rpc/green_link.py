@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import eventlet
-from amqp.method_framing import frame_writer
 from eventlet.event import Event
 from eventlet.semaphore import Semaphore
 
@@ -15,80 +13,63 @@ from banyan.runtime.rpc.caller import Box, Caller, Client
 from banyan.runtime.rpc.calls import Ending
 from banyan.runtime.rpc.link import Link
 
-log = logging.getLogger(__name__)
-
-CORK_LIMIT_BYTES = 4 << 20
-"""Above this the broker does not read fast enough: writers wait."""
+CHUNK_BYTES = 1 << 18
+FLUSH_POLL_S = 0.005
 
 
 class Cork:
-    """Stands between py-amqp's frame writer and its transport: the frames of one turn of the hub leave in one send.
+    """A `Writer` for green threads: the frames of one turn of the hub leave in one send, by a greenlet of its own."""
 
-    `written` counts bytes taken from callers, `sent` bytes that the kernel has, both since the link first connected.
-    """
-
-    def __init__(self, connection: Any, transport: Any, written: int) -> None:
+    def __init__(self, transport: Any, written: int, on_room: Callable[[], None]) -> None:
         self.written = self.sent = written
-        self._transport = transport
-        self._buffer = bytearray()
-        self._error: Exception | None = None
-        self._filled, self._emptied = Semaphore(0), Event()
+        self._transport, self._on_room = transport, on_room
+        self._backlog = bytearray()
+        self._stopped = False
+        self._filled = Semaphore(0)
         self._greenlet = eventlet.spawn(self._run)
-        self.write_frame: Callable[..., Any] = frame_writer(connection, self)
 
     def write(self, frame: Any) -> None:
-        """Takes one frame; waits only when the broker does not read."""
-        if self._error is not None:
-            raise OSError("link lost") from self._error
-        if not self._buffer:
+        """Takes one frame; raises OSError when the link is lost."""
+        if self._stopped:
+            raise OSError("link lost")
+        if not self._backlog:
             self._filled.release()
-        self._buffer += frame
+        self._backlog += frame
         self.written += len(frame)
-        while len(self._buffer) > CORK_LIMIT_BYTES and self._error is None:
-            self._emptied.wait()
-
-    def flush(self, timeout_s: float) -> bool:
-        """True when everything written has left within `timeout_s`."""
-        with eventlet.Timeout(timeout_s, False):
-            while self.sent < self.written and self._error is None:
-                self._emptied.wait()
-        return self.sent >= self.written
 
     def stop(self) -> None:
-        """Ends the writing greenlet; what it had not sent is not counted as sent."""
-        self._error = self._error or OSError("link closed")
+        """The link is lost: nothing more leaves."""
+        self._stopped = True
         self._greenlet.kill()
-        self._wake_writers()
 
     def _run(self) -> None:
         while True:
             self._filled.acquire()
-            data, self._buffer = self._buffer, bytearray()
+            data, self._backlog = memoryview(self._backlog), bytearray()
+            crowded = len(data) > CHUNK_BYTES
             try:
-                self._transport.write(data)
-            except Exception as error:
+                for start in range(0, len(data), CHUNK_BYTES):
+                    part = data[start : start + CHUNK_BYTES]
+                    self._transport.write(part)
+                    self.sent += len(part)
+            except (OSError, AttributeError):
                 # The reader sees the same broken socket and connects again.
-                self._error = error
-                self._wake_writers()
+                self._stopped = True
                 return
-            self.sent += len(data)
-            self._wake_writers()
-
-    def _wake_writers(self) -> None:
-        emptied, self._emptied = self._emptied, Event()
-        emptied.send(None)
+            if crowded:
+                self._on_room()
 
 
 class GreenLink(Link):
     """The link of a green process, shared by its server and its clients: one connection a process."""
 
+    writer_class = Cork
     _shared: dict[str, GreenLink] = {}
 
     def __init__(self, amqp_url: str, *, connection_name: str) -> None:
-        super().__init__(amqp_url, connection_name=connection_name, writer=self._new_cork)
-        self.cork: Cork | None = None
+        super().__init__(amqp_url, connection_name=connection_name)
         self.users = 0
-        self.caller = Caller(self, written=self._written)
+        self.caller = Caller(self)
         self.roles.append(self.caller)
 
     @classmethod
@@ -100,6 +81,12 @@ class GreenLink(Link):
         link.users += 1
         return link
 
+    def flush(self, timeout_s: float) -> None:
+        """Returns when everything written has left, or the time is over."""
+        with eventlet.Timeout(timeout_s, False):
+            while self.sent < self.written:
+                eventlet.sleep(FLUSH_POLL_S)
+
     def release(self) -> None:
         """Closes the link when its last user has gone."""
         self.users -= 1
@@ -107,16 +94,6 @@ class GreenLink(Link):
             self._shared.pop(self.amqp_url, None)
             self.close()
             self.caller.calls.close()
-
-    def _new_cork(self, connection: Any, transport: Any) -> Callable[..., Any]:
-        before = self.cork
-        if before is not None:
-            before.stop()
-        self.cork = Cork(connection, transport, before.written if before is not None else 0)
-        return self.cork.write_frame
-
-    def _written(self) -> tuple[int, int]:
-        return (self.cork.sent, self.cork.written) if self.cork is not None else (0, 0)
 
 
 class _Box:
@@ -136,16 +113,16 @@ class _Box:
 
 
 class GreenClient(Client):
-    """The client for green threads; shares the connection of the process with its server."""
+    """The client for green threads; shares its process's connection with the server, and connects when it calls."""
 
     def __init__(self, amqp_url: str, *, connection_name: str) -> None:
         self._link = self._green = GreenLink.shared(amqp_url, connection_name=connection_name)
         self._caller = self._green.caller
-        self._green.start()
 
     def close(self) -> None:
         """Gives the connection back; the last one closes it and ends its pending calls."""
         self._green.release()
 
     def _box(self) -> Box:
+        self._link.start()
         return _Box()

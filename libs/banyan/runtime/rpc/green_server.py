@@ -27,6 +27,8 @@ from banyan.wire import rpc as wire
 
 log = logging.getLogger(__name__)
 
+FLUSH_S = 5.0
+
 
 class BanyanRpc(Entrypoint):  # type: ignore[misc]
     """Nameko's entrypoint for our transport: every method of the service comes in here."""
@@ -141,6 +143,9 @@ class Consumers:
         """Nothing to clean: the broker delivers again what was not acknowledged."""
         self._channel = None
 
+    def room(self) -> None:
+        """Answers do not wait for room: the prefetch limits them."""
+
     def turn(self) -> None:
         """Declares again the queues that someone deleted; waits for the broker, so it runs between frames."""
         while self._gone and not self._stopping:
@@ -186,21 +191,34 @@ class Server:
             classes = [service_class(name, handler, base) for name, handler in services.items()]
             self._containers = [ServiceContainer(one) for one in classes]
         self._ready, self._drain_s = Event(), drain_s
+        self._died: Exception | None = None
         takers = {container.service_name: next(iter(container.entrypoints)).take for container in self._containers}
         self._consumers = Consumers(takers, max_workers, self._set_ready)
         self._link = GreenLink.shared(amqp_url, connection_name=f"serve {' '.join(sorted(services))}")
-        self._link.roles.append(self._consumers)
+        self._link.join(self._consumers)
 
     def run(self, on_ready: Callable[[], None] | None) -> None:
         """Serves until SIGTERM or SIGINT, or until a container dies; then drains."""
         stop = StopSignal()
         for container in self._containers:
             container.start()
+            eventlet.spawn(self._watch, container, stop)
         self._link.start()
         waiter = eventlet.spawn(self._announce, on_ready)
         stop.wait()
         waiter.kill()
         self._drain()
+        if self._died is not None:
+            raise self._died
+
+    def _watch(self, container: ServiceContainer, stop: StopSignal) -> None:
+        """A container dies only when a nameko dependency of `base` raised outside a call; then the process must end."""
+        try:
+            container.wait()
+        except Exception as error:
+            log.critical("服务 %s 的容器已停止：%r", container.service_name, error)
+            self._died = error
+            stop.set()
 
     def _set_ready(self) -> None:
         if not self._ready.ready():
@@ -218,8 +236,7 @@ class Server:
         with eventlet.Timeout(self._drain_s, False):
             for container in self._containers:
                 container.stop()
-        if self._link.cork is not None:
-            self._link.cork.flush(5.0)
+        self._link.flush(FLUSH_S)
         self._link.release()
 
 
@@ -232,6 +249,10 @@ class StopSignal:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: Any) -> None:
+        self.set()
+
+    def set(self) -> None:
+        """Stops as a signal does."""
         try:
             self._outer.send(b"x")
         except OSError:

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import amqp
+from amqp.method_framing import frame_writer
 
 from banyan.runtime.rpc.calls import backoff_s
 from banyan.runtime.rpc.tuning import connect, wake
+from banyan.runtime.rpc.writers import BACKLOG_LIMIT_BYTES, ThreadWriter, Writer
 
 log = logging.getLogger(__name__)
 
@@ -35,28 +37,53 @@ class Role(Protocol):
     def detach(self) -> None:
         """The connection is gone."""
 
+    def room(self) -> None:
+        """The writer has sent its backlog."""
+
     def turn(self) -> None:
         """Called in the reader after each frame, for work that must wait for the broker's answer."""
 
 
 class Link:
-    """A connection that is kept up until `close`. `lock` guards every write and the moment of loss."""
+    """A connection that is kept up until `close`. `lock` guards every publish and the moment of loss."""
 
-    def __init__(self, amqp_url: str, *, connection_name: str, writer: Callable[..., Any] | None = None) -> None:
+    writer_class: Callable[[Any, int, Callable[[], None]], Writer] = ThreadWriter
+
+    def __init__(self, amqp_url: str, *, connection_name: str) -> None:
         self.amqp_url, self.connection_name = amqp_url, connection_name
         self.lock = threading.Lock()
         self.roles: list[Role] = []
-        self.up = threading.Event()
-        self._writer = writer
+        self.writer: Writer | None = None
         self._connection: Any = None
         self._closing = threading.Event()
         self._reader: threading.Thread | None = None
 
+    @property
+    def sent(self) -> int:
+        """How many bytes the kernel has taken, over all connections."""
+        return self.writer.sent if self.writer is not None else 0
+
+    @property
+    def written(self) -> int:
+        """How many bytes were written, over all connections."""
+        return self.writer.written if self.writer is not None else 0
+
+    @property
+    def has_room(self) -> bool:
+        """False while the broker does not read what was written."""
+        return self.written - self.sent < BACKLOG_LIMIT_BYTES
+
+    def join(self, role: Role) -> None:
+        """Adds a role; a link that is up already connects again, for only a new connection attaches roles."""
+        self.roles.append(role)
+        wake(self._connection)
+
     def start(self) -> None:
-        """Starts the reader and the heartbeat; returns at once."""
-        self._reader = threading.Thread(target=self._run, name="rpc-reader", daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._beat, name="rpc-heartbeat", daemon=True).start()
+        """Starts the reader and the heartbeat, once; returns at once."""
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._run, name="rpc-reader", daemon=True)
+            self._reader.start()
+            threading.Thread(target=self._beat, name="rpc-heartbeat", daemon=True).start()
 
     def close(self, wait_s: float = 5.0) -> None:
         """Closes the connection and stops both threads."""
@@ -81,13 +108,20 @@ class Link:
                 attempt += 1
 
     def _open(self) -> None:
-        connection = connect(self.amqp_url, self.connection_name, HEARTBEAT_S, self._writer)
+        connection = connect(self.amqp_url, self.connection_name, HEARTBEAT_S, self._new_frame_writer)
         self._connection = connection
         for role in self.roles:
             role.attach(connection)
-        self.up.set()
         for role in self.roles:
             role.attached()
+
+    def _new_frame_writer(self, connection: Any, transport: Any) -> Any:
+        self.writer = self.writer_class(transport, self.written, self._room)
+        return frame_writer(connection, self.writer)
+
+    def _room(self) -> None:
+        for role in self.roles:
+            role.room()
 
     def _read(self) -> None:
         connection, roles = self._connection, self.roles
@@ -98,8 +132,9 @@ class Link:
 
     def _lose(self) -> None:
         with self.lock:
-            self.up.clear()
             connection, self._connection = self._connection, None
+            if self.writer is not None:
+                self.writer.stop()
             for role in self.roles:
                 role.detach()
         if connection is not None:

@@ -23,7 +23,7 @@ class ThreadClient(Client):
 
     def __init__(self, amqp_url: str, *, connection_name: str, wire: Kind = "banyan") -> None:
         self._link = Link(amqp_url, connection_name=connection_name)
-        self._caller = Caller(self._link, kind=wire)
+        self._caller = Caller(self._link, wire)
         self._link.roles.append(self._caller)
         self._link.start()
 

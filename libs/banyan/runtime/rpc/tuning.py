@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import amqp
-from amqp.method_framing import frame_writer
 
 RECEIVE_BYTES = 1 << 16
 
@@ -23,7 +22,7 @@ class Connection(amqp.Connection):  # type: ignore[misc]
     negotiate_capabilities = {**amqp.Connection.negotiate_capabilities, "connection.blocked": False}
 
 
-def connect(url: str, connection_name: str, heartbeat_s: int, writer: Callable[..., Any] | None = None) -> Connection:
+def connect(url: str, connection_name: str, heartbeat_s: int, frame_writer: Callable[..., Any]) -> Connection:
     """An open connection to `amqp://user:password@host:port/vhost`, its socket blocking, one read for many frames."""
     parts = urlsplit(url)
     if parts.scheme != "amqp":
@@ -36,7 +35,7 @@ def connect(url: str, connection_name: str, heartbeat_s: int, writer: Callable[.
         heartbeat=heartbeat_s,
         connect_timeout=5,
         client_properties={"connection_name": connection_name, "product": "Banyan"},
-        frame_writer=writer or frame_writer,
+        frame_writer=frame_writer,
     )
     connection.connect()
     read_many_frames_at_once(connection)
