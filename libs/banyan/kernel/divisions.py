@@ -170,7 +170,7 @@ class Tree:
     def within(self, area: str, code: str, on: date) -> bool:
         """Jurisdiction: whether the authority of `area` covers `code` on a day; an unknown code is within nothing.
 
-        An area that was retired into one other means that other; one that was split no longer covers what came of it."""
+        An area that was retired into one other means that other; a split one covers nothing that came of it."""
         line = self.line(code, on)
         if area in line or self.exists(area, on):
             return area in line
