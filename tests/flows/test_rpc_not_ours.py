@@ -1,0 +1,141 @@
+"""Messages that are not ours: answered where possible, acknowledged, logged; the process and its queue live on."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import amqp
+import pytest
+
+from banyan.runtime.rpc.threads import ThreadClient
+from banyan.runtime.rpc.tuning import connect
+from tests.flows.rpc_processes import PATIENCE_S, ServerProcess
+
+
+@pytest.fixture
+def server(vhost: str, tmp_path: Path) -> Iterator[ServerProcess]:
+    process = ServerProcess(vhost, tmp_path, max_workers=2)
+    try:
+        yield process.wait_ready()
+    finally:
+        process.close()
+
+
+class Raw:
+    """A foreign program on the broker: any message, and what comes back."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = connect(url, "rpc test raw", 0, amqp.connection.frame_writer)
+        self.channel = self.connection.channel()
+        self.answers: dict[str, Any] = {}
+        self.channel.basic_consume("amq.rabbitmq.reply-to", no_ack=True, callback=self._keep)
+
+    def _keep(self, message: Any) -> None:
+        self.answers[message.properties["correlation_id"]] = json.loads(message.body)
+
+    def send(self, body: bytes, *, key: str = "main.echo", name: str = "", **properties: Any) -> None:
+        given = {"content_type": "application/json", "correlation_id": name, **properties}
+        if name:
+            given["reply_to"] = "amq.rabbitmq.reply-to"
+        self.channel.basic_publish(amqp.Message(body, **given), "nameko-rpc", key, mandatory=True)
+
+    def error(self, name: str) -> list[Any]:
+        while name not in self.answers:
+            self.connection.drain_events(timeout=PATIENCE_S)
+        return list(self.answers[name]["error"]["exc_args"])
+
+    def unanswered(self, queue: str) -> int:
+        return int(self.channel.queue_declare(queue, passive=True).message_count)
+
+
+@pytest.fixture
+def raw(vhost: str, server: ServerProcess) -> Iterator[Raw]:
+    one = Raw(vhost)
+    yield one
+    one.connection.close()
+
+
+GOOD = b'{"args":[1],"kwargs":{}}'
+RUBBISH: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "not_json": (b"\xff\xfe{", {}),
+    "empty": (b"", {}),
+    "a_number": (b"7", {}),
+    "no_kwargs": (b'{"args":[1]}', {}),
+    "two_arguments": (b'{"args":[1,2],"kwargs":{}}', {}),
+    "deep": (b"[" * 100_000, {}),
+    "pickle": (GOOD, {"content_type": "application/x-python-serialize"}),
+    "deadline_text": (GOOD, {"application_headers": {"nameko.deadline": "soon"}}),
+    "token_number": (GOOD, {"application_headers": {"nameko.token": 5}}),
+}
+
+
+@pytest.mark.parametrize("name", RUBBISH)
+def test_rubbish_is_answered_and_acknowledged(raw: Raw, server: ServerProcess, name: str) -> None:
+    body, properties = RUBBISH[name]
+    raw.send(body, name=name, **properties)
+    assert raw.error(name)[0] == "bad_input"
+    alive(raw, server)
+
+
+def test_a_body_above_the_limit(raw: Raw, server: ServerProcess) -> None:
+    raw.send(b'{"args":["%b"],"kwargs":{}}' % (b"x" * (10 << 20)), name="big")
+    assert raw.error("big")[0] == "too_large"
+    alive(raw, server)
+
+
+def test_no_reply_to_is_logged_and_not_executed(raw: Raw, server: ServerProcess) -> None:
+    raw.send(b'{"args":[{"name":"unasked"}],"kwargs":{}}', key="main.work")
+    raw.send(b"rubbish")
+    raw.send(b'{"args":[1],"kwargs":{}}', reply_to="no-such-queue", key="main.echo")
+    alive(raw, server)
+    assert server.lines() == []
+    assert server.log.read_text().count("收到不能识别的消息") == 2
+
+
+def test_random_bytes_never_stop_the_service(raw: Raw, server: ServerProcess) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")  # noqa: T201
+    rng = random.Random(seed)
+    for number in range(200):
+        body = bytearray(GOOD)
+        for _ in range(rng.randrange(1, 6)):
+            body[rng.randrange(len(body))] = rng.randrange(256)
+        raw.send(bytes(body), name=f"r{number}", key=rng.choice(["main.echo", "main.", "other.x y"]))
+    alive(raw, server)
+
+
+def alive(raw: Raw, server: ServerProcess) -> None:
+    """Every worker still works, nothing was left behind, and the process is the same."""
+    raw.send(b'{"args":["alive"],"kwargs":{}}', name="alive")
+    while "alive" not in raw.answers:
+        raw.connection.drain_events(timeout=PATIENCE_S)
+    assert raw.answers["alive"] == {"result": "alive", "error": None}
+    assert raw.unanswered("rpc-main") == 0
+    assert server.process.poll() is None
+
+
+def test_a_deleted_queue_is_declared_again(vhost: str, raw: Raw, server: ServerProcess) -> None:
+    client = ThreadClient(vhost, connection_name="rpc test after delete")
+    try:
+        assert client.call("main", "echo", b"1") == b"1"
+        for _ in range(3):
+            raw.channel.queue_delete("rpc-main")
+            assert until_answered(client) == b"2"
+        assert client.call("other", "echo", b"3") == b"3"
+    finally:
+        client.close()
+    alive(raw, server)
+
+
+def until_answered(client: ThreadClient) -> bytes:
+    """Between the deletion and the new declaration a call says, rightly, that there is no such service."""
+    for _ in range(1000):
+        try:
+            return client.call("main", "echo", b"2")
+        except Exception as error:
+            assert getattr(error, "code", "") in ("unknown_service", "outcome_unknown"), error  # noqa: PT017
+    raise AssertionError("never answered")
