@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from banyan.kernel.divisions import Tree, may_see
 from banyan.kernel.policy import Policy
+from banyan.kernel.workdays import Calendar
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 EVERY_FIELD = "*"
@@ -49,15 +51,17 @@ class Context:
         caller: Caller,
         now: dt.datetime,
         policy: Policy,
-        divisions: Any = None,
-        workdays: Any = None,
+        divisions: Tree | None = None,
+        workdays: Calendar | None = None,
         seed: bytes = b"",
         key: str = "",
         may: Iterable[str] = (),
+        own_only: bool = False,
     ) -> None:
         self.caller, self.now, self.policy = caller, now, policy
         self.divisions, self.workdays = divisions, workdays
         self.key, self.may = key, tuple(may)
+        self.own_only = own_only  # no office reaches the record: the rule must refuse `not_found` where it is not the caller's own
         self._seed, self._drawn = seed, 0
 
     @property
@@ -90,15 +94,5 @@ class Context:
         """Jurisdiction: containment (or `reports_to`) on the day, and the grant's fields."""
         if grant.since and self.today < grant.since or grant.until and self.today > grant.until:
             return False
-        if field is not None and EVERY_FIELD not in grant.fields and field not in grant.fields:
-            return False
-        within: Callable[..., bool] = self.divisions.within if self.divisions else contains
-        return within(grant.division, division, self.today)
-
-
-def contains(area: str, division: str, on: dt.date | None = None) -> bool:
-    """Pure containment of 12-digit codes: the area's significant digits begin the division's code."""
-    for length in (2, 4, 6, 9):
-        if area[length:].strip("0") == "":
-            return division.startswith(area[:length])
-    return area == division
+        fields = None if EVERY_FIELD in grant.fields else grant.fields
+        return may_see(grant.division, fields, division, field, self.divisions, self.today)

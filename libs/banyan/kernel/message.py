@@ -11,6 +11,7 @@ import msgspec
 ANYONE = "anyone"  # no token is asked for
 ACCOUNT = "account"  # any valid token
 SYSTEM = "system"  # the reactions and schedules of our own services
+OWN_DUTIES = frozenset({"worker", "resident", "guardian"})  # reach their own records wherever these are: the rule checks whose
 
 
 def snake(name: str) -> str:
@@ -89,6 +90,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     about: str  # the record it is about
     facts: dict[str, str] = {}
     urgent: bool = False  # passes quiet hours
+
+
+class DestroyKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An effect that a rule asks for: the person's key is destroyed in the same transaction, and with it all private values."""
+
+    person_id: str
 
 
 def contracts(module: Any, kind: type[Message]) -> Iterator[type[Any]]:

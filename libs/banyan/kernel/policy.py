@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from banyan.kernel.divisions import prefix
 from banyan.kernel.refusal import Refused
 
 PROVINCE_WIDE = "000000000000"
@@ -59,15 +60,7 @@ class Policy:
 def _covers(area: str, division: str | None) -> bool:
     if area == PROVINCE_WIDE:
         return True
-    return division is not None and division.startswith(_stem(area))
-
-
-def _stem(code: str) -> str:
-    """The leading digits that a division shares with all below it: 2, 4, 6, 9 or 12 of them."""
-    for length in (2, 4, 6, 9):
-        if code[length:].strip("0") == "":
-            return code[:length]
-    return code
+    return division is not None and division.startswith(prefix(area))
 
 
 def seed_figures(text: str) -> list[Figure]:

@@ -12,7 +12,7 @@ from typing import Any
 class Refused(Exception):
     """A rule said no. `code` is stable and public (docs/refusals.md); `facts` are JSON values, never personal data."""
 
-    def __init__(self, code: str, **facts: Any) -> None:
+    def __init__(self, code: str, /, **facts: Any) -> None:
         super().__init__(code)
         self.code = code
         self.facts: Mapping[str, Any] = facts

@@ -94,7 +94,12 @@ def sign_token(key_id: str, key: Ed25519PrivateKey, claims: Claims) -> str:
 
 def public_jwk(key_id: str, key: Ed25519PrivateKey) -> dict[str, str]:
     """The public half as a JWK (RFC 8037)."""
-    x = _b64(key.public_key().public_bytes_raw())
+    return jwk_of_raw(key_id, key.public_key().public_bytes_raw())
+
+
+def jwk_of_raw(key_id: str, raw: bytes) -> dict[str, str]:
+    """The JWK of 32 raw public bytes."""
+    x = _b64(raw)
     return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": key_id, "use": "sig", "alg": ALG}
 
 
@@ -189,16 +194,20 @@ class Revocations:
             return True
         return bool(self._grants) and not self._grants.keys().isdisjoint(grants)
 
+    def note(self, kind: str, value: str, at: int) -> None:
+        """Takes note of a revocation: kind account, session or grant; `at` in epoch seconds."""
+        noted = {"account": self._accounts, "session": self._sessions, "grant": self._grants}[kind]
+        noted[value] = max(at, noted.get(value, -1))
+
     def fold(self, event: object) -> None:
         """Takes note of an event; of other events nothing."""
         match event:
             case TokensRevoked():
-                before = int(event.before.timestamp())
-                self._accounts[event.account_id] = max(before, self._accounts.get(event.account_id, -1))
+                self.note("account", event.account_id, int(event.before.timestamp()))
             case SessionRevoked():
-                self._sessions[event.session_id] = int(event.at.timestamp())
+                self.note("session", event.session_id, int(event.at.timestamp()))
             case GrantRevoked():
-                self._grants[event.grant_id] = int(event.at.timestamp())
+                self.note("grant", event.grant_id, int(event.at.timestamp()))
 
     def forget(self, now: float) -> None:
         """Drops what no living token can meet any more."""

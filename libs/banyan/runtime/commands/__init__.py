@@ -1,0 +1,1 @@
+"""One command, one transaction: the bus and what it stands on."""

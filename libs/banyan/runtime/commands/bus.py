@@ -1,0 +1,349 @@
+"""How one command travels: the only place where rules meet effects.
+
+decode -> duty -> BEGIN; key, lock -> jurisdiction -> decide
+       -> save, events, notices, audit, reply under the key -> COMMIT.
+Two round trips to the database where the rule needs nothing but its record.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import errors
+
+from banyan.kernel.context import Caller, Context
+from banyan.kernel.decision import Aggregate, Decision
+from banyan.kernel.message import Ask, Bulk, Command, Done, Query
+from banyan.kernel.personal import Private
+from banyan.kernel.refusal import Refused
+from banyan.runtime.commands import access, audit, codec
+from banyan.runtime.commands.collect import collect, decoded, records_only, same_version
+from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.keys import PersonKeys
+from banyan.runtime.commands.store import Db, subject_of
+from banyan.runtime.commands.write import Outcome, write
+from banyan.runtime.host import telemetry
+from banyan.runtime.host.db import Pool
+from banyan.runtime.host.reference import Reference
+from banyan.runtime.host.service import Service
+from banyan.vault.fields import Vault
+from banyan.wire.rpc import Call
+
+KEY_DAYS = 35  # how long a reply is kept under its key
+SYSTEM_TIMEOUT_S = 30.0  # of our own reactions and schedules
+
+FIRST = (
+    "with fresh as (insert into idempotency (caller, key, method, body_hash, expires_at) values (%s, %s, %s, %s, %s)"
+    " on conflict do nothing returning 1)"
+    " select set_config('statement_timeout', %s, true), banyan_now(), exists (select 1 from fresh), r.version, r.body"
+    " from (values (1)) one left join lateral ({lock}) r on true"
+)
+LOCK = "select version, body::text as body from {kind} where id = %s for update"
+NO_LOCK = "select null::int as version, null::text as body where %s::text is not null"
+LAST = (
+    "with noted as ("
+    + audit.INSERT
+    + ") update idempotency set reply = %s, expires_at = %s where caller = %s and key = %s"
+)
+REPLAY = "select method, body_hash, reply, refused, expires_at < now() from idempotency where caller = %s and key = %s"
+FORGET = "delete from idempotency where caller = %s and key = %s and refused and expires_at < now()"
+REFUSAL = (
+    "with noted as ("
+    + audit.INSERT
+    + ") insert into idempotency (caller, key, method, body_hash, reply, refused, expires_at)"
+    " values (%s, %s, %s, %s, %s, true, %s) on conflict do nothing"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One command with everything that travels beside it."""
+
+    command: Command
+    caller: Caller
+    key: str
+    deadline_s: float  # epoch seconds, real time
+    traceparent: str | None = None
+
+    def body_hash(self) -> bytes:
+        """What a repeated key is compared by: the command's name and its canonical content."""
+        return hashlib.sha256(type(self.command).__name__.encode() + msgspec.json.encode(self.command)).digest()
+
+
+class Bus:
+    """Executes the commands and answers the questions of one service."""
+
+    def __init__(
+        self, service: Service, pool: Pool, vault: Vault, reference: Reference, authenticate: Any, guard: Any
+    ) -> None:
+        self.service, self.pool, self.vault, self.reference = service, pool, vault, reference
+        self._authenticate: Callable[[str | None], Caller] = authenticate
+        self._guard = guard  # says whether the audit trail is sealed in time
+        self._first = {d: FIRST.format(lock=_lock(d)) for d in service.decisions.values()}
+
+    def execute(self, call: Call) -> bytes:
+        """The JSON answer to one call; raises Refused."""
+        ask = self.service.asks.get(call.method)
+        if ask is None:
+            raise Refused("unknown_command", service=self.service.name, method=call.method)
+        message = decoded(ask, call.body)
+        caller = access.require_duty(ask, self._authenticate(call.token) if call.token else None)
+        if isinstance(message, Query):
+            return msgspec.json.encode(self.ask(message, caller, call.traceparent))
+        if not call.key:
+            raise Refused("key_missing")
+        order = Order(message, caller, call.key, call.deadline_ms / 1000, call.traceparent)
+        return self.run_bulk(order) if isinstance(message, Bulk) else self.run(order)
+
+    def system(self, command: Command, key: str, traceparent: str | None = None) -> bytes:
+        """Runs a command of our own reactions and schedules, as system:<service>."""
+        caller = self.service.system_caller
+        access.require_duty(type(command), caller)
+        return self.run(Order(command, caller, key, time.time() + SYSTEM_TIMEOUT_S, traceparent))
+
+    def run(self, order: Order) -> bytes:
+        """The reply as JSON; the same bytes again for the same key. Retries what the database asks to retry."""
+        decision = self.service.decisions[type(order.command)]
+        unsealed = self._guard.check(type(order.command))
+        with telemetry.span(f"{self.service.name}.{order.command.method()}", order.traceparent) as span:
+            for attempt in range(1000):
+                try:
+                    return self._once(decision, order, unsealed, span)
+                except Refused as refused:
+                    self._bind_refusal(order, refused, span)
+                    raise
+                except (errors.SerializationFailure, errors.DeadlockDetected, psycopg.OperationalError) as error:
+                    wait_or_refuse(error, attempt, order.deadline_s)
+                except errors.IntegrityError as error:
+                    constraint = refusal_of(error)
+                    self._bind_refusal(order, constraint, span)
+                    raise constraint from None
+            raise AssertionError("unreachable: the deadline ends the loop")
+
+    def _once(self, decision: Decision, order: Order, unsealed: bool, span: telemetry.Span) -> bytes:
+        command = order.command
+        body_hash = order.body_hash()
+        with self.pool.connection() as connection:
+            try:
+                with connection.pipeline():
+                    connection.execute("begin")
+                    row = self._begin(connection, decision, order, body_hash)
+                    if not row[2]:
+                        reply = self._replay(connection, order, body_hash)
+                        if reply is None:
+                            connection.execute("commit")
+                            raise errors.SerializationFailure("an expired refusal was forgotten; again")
+                        connection.execute("commit")
+                        return reply
+                    context = self._context(order.caller, row[1], type(command), order.key)
+                    keys = PersonKeys(connection, self.vault)
+                    outcome = Outcome()
+                    done = self._decide(connection, decision, command, row[3:], context, keys, outcome)
+                    reply = msgspec.json.encode(msgspec.structs.replace(done, audit_unsealed=unsealed))
+                    self._write(connection, order, outcome, context, keys, reply, unsealed, span)
+                return reply
+            except BaseException:
+                roll_back(connection)
+                raise
+
+    def _begin(self, connection: Any, decision: Decision, order: Order, body_hash: bytes) -> Any:
+        left_ms = max(1, int((order.deadline_s - time.time()) * 1000))
+        expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)
+        record_id = getattr(order.command, decision.key) if decision.key else None
+        key = (order.caller.account, order.key, order.command.method(), body_hash, expires, f"{left_ms}ms")
+        parameters = (*key, record_id)
+        return connection.execute(self._first[decision], parameters).fetchone()
+
+    def _replay(self, connection: Any, order: Order, body_hash: bytes) -> bytes | None:
+        """The reply kept under the key; None where it was a refusal whose time is over, which is then forgotten."""
+        row = connection.execute(REPLAY, (order.caller.account, order.key)).fetchone()
+        if row is None:
+            return None
+        method, kept_hash, reply, refused, over = row
+        if refused and over:
+            connection.execute(FORGET, (order.caller.account, order.key))
+            return None
+        if (method, bytes(kept_hash)) != (order.command.method(), body_hash):
+            raise Refused("key_reused", key=order.key, method=method)
+        if refused:
+            code, facts = msgspec.json.decode(reply)
+            raise _Again(code, facts)
+        return str(reply).encode()
+
+    def _context(self, caller: Caller, now: dt.datetime, ask: type[Ask], key: str) -> Context:
+        known = self.reference.current()
+        return Context(
+            caller=caller,
+            now=now,
+            policy=known.policy,
+            divisions=known.divisions,
+            workdays=known.workdays,
+            seed=os.urandom(16),
+            key=key,
+            may=ask.may,
+        )
+
+    def _decide(
+        self,
+        connection: Any,
+        decision: Decision,
+        command: Command,
+        locked: Sequence[Any],
+        context: Context,
+        keys: PersonKeys,
+        outcome: Outcome,
+    ) -> Done:
+        version, body = locked
+        record = codec.decode(body, decision.on) if body is not None else None
+        if decision.key is None:
+            access.reach(context, getattr(command, "division", "") or "", getattr(command, "field", None))
+        elif record is None:
+            raise Refused("not_found")
+        else:
+            access.reach_record(context, record)
+            same_version(record, command, version)
+        db = Db(connection, self.vault, context, keys, service=self.service.name)
+        _open_for_rule(db, decision, record)
+        also = self._lock_also(connection, decision, record, command)
+        facts = {name: self.service.facts[name](db, [command], context)[0] for name in decision.facts}
+        given = {name: records_only(found) for name, found in also.items()}
+        answer = decision.decide(record, command, context, **given, **facts)
+        return collect(outcome, decision, record, version, also, answer, context)
+
+    def _lock_also(self, connection: Any, decision: Decision, record: Any, command: Command) -> dict[str, Any]:
+        """The rule's other records, locked kind by kind in id order: name → (record, version), or a list of them."""
+        found: dict[str, Any] = {}
+        for name, (kind, source) in sorted(decision.also.items(), key=lambda item: item[1][0].kind):
+            wanted = getattr(command, source) if isinstance(source, str) else source(record, command)
+            many = isinstance(wanted, tuple)
+            ids = sorted(wanted or ()) if isinstance(wanted, tuple) else [wanted] if wanted else []
+            sql = f"select version, body::text from {kind.kind} where id = any(%s) order by id for update"
+            rows = connection.execute(sql, (ids,)).fetchall() if ids else []
+            records = [(codec.decode(body, kind), version) for version, body in rows]
+            found[name] = records if many else (records[0] if records else None)
+        return found
+
+    def _write(
+        self,
+        connection: Any,
+        order: Order,
+        outcome: Outcome,
+        context: Context,
+        keys: PersonKeys,
+        reply: bytes,
+        unsealed: bool,
+        span: telemetry.Span,
+    ) -> None:
+        write(connection, outcome, context, keys, span.traceparent)
+        row = audit.row(
+            service=self.service.name,
+            method=order.command.method(),
+            caller=order.caller,
+            at=context.now,
+            outcome="done",
+            record=outcome.changes[0].record.id if outcome.changes else None,
+            subjects=_subjects(outcome),
+            reason=getattr(order.command, "reason", None),
+            unsealed=unsealed,
+            trace_id=span.trace_id,
+        )
+        until = context.now.now(dt.UTC) + dt.timedelta(days=KEY_DAYS)
+        connection.execute(LAST, (context.now, row, reply.decode(), until, order.caller.account, order.key))
+        connection.execute("commit")
+
+    def _bind_refusal(self, order: Order, refused: Refused, span: telemetry.Span) -> None:
+        """Keeps the refusal under the key until the deadline and notes it, in a transaction of its own."""
+        if isinstance(refused, _Again) or refused.code in ("key_reused", "deadline_past", "unavailable"):
+            return
+        caller, command = order.caller, order.command
+        expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)
+        reply = msgspec.json.encode([refused.code, dict(refused.facts)]).decode()
+        with self.pool.connection() as connection, connection.transaction():
+            now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+            row = self.refusal_row(order, refused, now, span)
+            bound = (caller.account, order.key, command.method(), order.body_hash(), reply, expires)
+            connection.execute(REFUSAL, (now, row, *bound))
+
+    def refusal_row(self, order: Order, refused: Refused, now: dt.datetime, span: telemetry.Span) -> str:
+        """The audit row of a refused command."""
+        decision = self.service.decisions.get(type(order.command))
+        record = getattr(order.command, decision.key) if decision and decision.key else None
+        return audit.row(
+            service=self.service.name,
+            method=order.command.method(),
+            caller=order.caller,
+            at=now,
+            outcome=refused.code,
+            record=record,
+            trace_id=span.trace_id,
+        )
+
+    def run_bulk(self, order: Order) -> bytes:
+        """Each item its own transaction under the key `key:n`, and its own answer: {"done": …} or {"refused": …}."""
+        items = order.command.items  # type: ignore[attr-defined]
+        limit = type(order.command).limit  # type: ignore[attr-defined]
+        if len(items) > limit:
+            raise Refused("too_many", limit=limit, given=len(items))
+        answers: list[dict[str, Any]] = []
+        for number, item in enumerate(items):
+            one = Order(item, order.caller, f"{order.key}:{number}", order.deadline_s, order.traceparent)
+            try:
+                answers.append({"done": msgspec.Raw(self.run(one))})
+            except Refused as refused:
+                answers.append({"refused": {"code": refused.code, "facts": dict(refused.facts)}})
+        return msgspec.json.encode({"items": answers})
+
+    def ask(self, query: Query, caller: Caller, traceparent: str | None = None) -> Any:
+        """The view's answer. Where it opened personal fields, the audit row is committed before anybody sees them."""
+        view = self.service.answers[type(query)]
+        with telemetry.span(f"{self.service.name}.{query.method()}", traceparent) as span:
+            with self.pool.connection() as connection, connection.transaction():
+                now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+                context = self._context(caller, now, type(query), "")
+                db = Db(connection, self.vault, context, service=self.service.name)
+                answer = view(query, context, db)
+                if db.seen:
+                    unsealed = self._guard.check(type(query))
+                    row = audit.row(
+                        service=self.service.name,
+                        method=query.method(),
+                        caller=caller,
+                        at=now,
+                        outcome="seen",
+                        seen=db.seen,
+                        reason=getattr(query, "reason", None),
+                        unsealed=unsealed,
+                        trace_id=span.trace_id,
+                    )
+                    connection.execute(audit.INSERT, (now, row))
+            return answer
+
+
+class _Again(Refused):
+    """A refusal that was already bound to its key and is now repeated."""
+
+    def __init__(self, code: str, facts: dict[str, Any]) -> None:
+        super().__init__(code, **facts)
+
+
+def _lock(decision: Decision) -> str:
+    return LOCK.format(kind=decision.on.kind) if decision.key else NO_LOCK
+
+
+def _open_for_rule(db: Db, decision: Decision, record: Aggregate | None) -> None:
+    for name in decision.open:
+        value = getattr(record, name, None)
+        if isinstance(value, Private):
+            db.keys.open(subject_of(record), value)  # type: ignore[arg-type]
+
+
+def _subjects(outcome: Outcome) -> set[str]:
+    return {subject_of(c.record) for c in outcome.changes if type(c.record).subject}

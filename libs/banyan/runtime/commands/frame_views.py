@@ -1,0 +1,103 @@
+"""The views that every service has: streams, heads, audit trail, who looked, what is parked."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from banyan.contracts import frame
+from banyan.kernel.context import Context
+from banyan.kernel.refusal import Refused
+from banyan.runtime.commands.store import Db, answers
+from banyan.runtime.events import log, seal
+
+ANSWER_BYTES = 800_000  # a page ends before an RPC body would be too large
+LOOKS = (
+    "select id, row from audit where row -> 'subjects' ? %(person)s and id < %(before)s"
+    " order by id desc limit %(limit)s"
+)
+
+
+@answers(frame.EventsRead)
+def events_read(query: frame.EventsRead, context: Context, db: Db) -> frame.Items:
+    """The log after a position; the last position is said too, so that a reader knows what it lacks."""
+    head = log.positions(db.connection).get(query.stream)
+    if head is None:
+        raise Refused("not_found", stream=query.stream)
+    return frame.Items(items=_page(log.read(db.connection, query.stream, query.after, query.limit)), head=str(head))
+
+
+@answers(frame.EventsHead)
+def events_head(query: frame.EventsHead, context: Context, db: Db) -> msgspec.Raw:
+    """The newest signed head."""
+    return msgspec.Raw(log.latest_head(db.connection, query.stream))
+
+
+@answers(frame.EventsPositions)
+def events_positions(query: frame.EventsPositions, context: Context, db: Db) -> frame.Positions:
+    """Every stream and its last position."""
+    return frame.Positions(streams={name: str(at) for name, at in log.positions(db.connection).items()})
+
+
+@answers(frame.AuditRead)
+def audit_read(query: frame.AuditRead, context: Context, db: Db) -> frame.Items:
+    """Sealed audit rows as they stand now, with the proof made when they were sealed."""
+    service = db.service
+    last, _ = seal.state(db.connection, service)
+    return frame.Items(items=_page(seal.export(db.connection, service, query.after, query.limit)), head=str(last))
+
+
+@answers(frame.WhoLooked)
+def who_looked(query: frame.WhoLooked, context: Context, db: Db) -> frame.Looks:
+    """For the person or an audit administrator: every row of the trail that names the person."""
+    auditor = "audit_admin" in context.caller.duties()
+    if not auditor and context.caller.person != query.person_id:
+        raise Refused("not_found")
+    before = int(query.before) if query.before and query.before.isdigit() else 2**62
+    rows = db.rows(LOOKS, {"person": query.person_id, "before": before, "limit": query.limit})
+    looks = tuple(_look(row, query.person_id) for _, row in rows)
+    return frame.Looks(items=looks, next=str(rows[-1][0]) if len(rows) == query.limit else None)
+
+
+def _look(row: dict[str, object], person: str) -> frame.Look:
+    seen = row.get("seen")
+    fields = tuple(seen.get(person, ())) if isinstance(seen, dict) else ()
+    return frame.Look(
+        at=dt.datetime.fromisoformat(str(row["at"])),
+        service=str(row["service"]),
+        actor=str(row["actor"]),
+        method=str(row["method"]),
+        outcome=str(row["outcome"]),
+        fields=fields,
+        reason=str(row["reason"]) if "reason" in row else None,
+    )
+
+
+@answers(frame.Parked)
+def parked(query: frame.Parked, context: Context, db: Db) -> frame.ParkedEvents:
+    """What waits for a person to look at it."""
+    sql = (
+        "select subscription, stream, position::text, aggregate_id, reason, attempts, since from parked"
+        " order by since, stream, position limit 500"
+    )
+    names = frame.ParkedEvent.__struct_fields__
+    rows = (dict(zip(names, row, strict=True)) for row in db.rows(sql))
+    return frame.ParkedEvents(items=tuple(msgspec.convert(row, frame.ParkedEvent) for row in rows))
+
+
+@answers(frame.Health)
+def health(query: frame.Health, context: Context, db: Db) -> dict[str, str]:
+    """Answers where the database does."""
+    return {"service": db.service, "now": context.now.isoformat(timespec="milliseconds")}
+
+
+def _page(items: list[bytes]) -> list[msgspec.Raw]:
+    kept: list[msgspec.Raw] = []
+    size = 0
+    for item in items:
+        size += len(item)
+        if kept and size > ANSWER_BYTES:
+            break
+        kept.append(msgspec.Raw(item))
+    return kept

@@ -1,0 +1,150 @@
+"""What one command writes, in one round trip: records, history, events, notices, keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from banyan.kernel.context import Context
+from banyan.kernel.decision import Aggregate
+from banyan.kernel.message import DestroyKey, Event, Notice
+from banyan.kernel.personal import Private
+from banyan.runtime.commands import codec
+from banyan.runtime.commands.keys import PersonKeys
+from banyan.runtime.commands.store import subject_of
+
+
+@dataclass(slots=True)
+class Change:
+    """A record after its decision; `old` is the version it was read at, None where it is new."""
+
+    record: Aggregate
+    old: int | None
+
+    @property
+    def version(self) -> int:
+        """The version it gets."""
+        return (self.old or 0) + 1
+
+
+@dataclass
+class Outcome:
+    """Everything that decisions of one transaction want written."""
+
+    changes: list[Change] = field(default_factory=list)
+    events: list[tuple[Event, str, int, str]] = field(default_factory=list)  # event, record id, its version, subject
+    notices: list[Notice] = field(default_factory=list)
+    destroyed: list[str] = field(default_factory=list)
+
+    def add(self, main: Change | None, main_id: str, others: Sequence[Change], rest: Sequence[Any]) -> None:
+        """Takes in one decision's answer: the changed records, its events (of the main record), notices and effects."""
+        changed = [c for c in (main, *others) if c is not None]
+        self.changes += changed
+        by_kind = {type(c.record).kind: c for c in reversed(changed)}
+        for item in rest:
+            if isinstance(item, Event):
+                about = by_kind.get(item.stream.rsplit(".", 1)[-1], main)
+                if about is None:
+                    self.events.append((item, main_id, 0, main_id))
+                else:
+                    self.events.append((item, about.record.id, about.version, subject_of(about.record)))
+            elif isinstance(item, Notice):
+                self.notices.append(item)
+            elif isinstance(item, DestroyKey):
+                self.destroyed.append(item.person_id)
+            else:
+                raise TypeError(f"a decision answered a {type(item).__name__}")
+
+
+UPDATE = (
+    "update {kind} t set body = n.body, version = n.version, division = n.division"
+    " from unnest(%s::text[], %s::int[], %s::text[], %s::jsonb[]) n(id, version, division, body)"
+    " where t.id = n.id and t.version = n.version - 1"
+)
+INSERT = (
+    "insert into {kind} (id, version, division, body)"
+    " select * from unnest(%s::text[], %s::int[], %s::text[], %s::jsonb[])"
+)
+HISTORY = (
+    "insert into {kind}_history (id, version, effective_on, known_at, body)"
+    " select id, version, %s::date, %s::timestamptz, body"
+    " from unnest(%s::text[], %s::int[], %s::jsonb[]) n(id, version, body)"
+)
+OUTBOX = (
+    "insert into outbox (event_id, stream, aggregate_id, aggregate_version, type, effective_on, recorded_at, data,"
+    " personal, traceparent)"
+    " select event_id, stream, aggregate_id, aggregate_version, type, effective_on, %s::timestamptz, data, personal, %s"
+    " from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::date[], %s::text[], %s::text[])"
+    " with ordinality n(event_id, stream, aggregate_id, aggregate_version, type, effective_on, data, personal, ord)"
+    " order by ord"
+)
+NOTICE = (
+    "insert into notice (template, recipient, about, facts, urgent, made_at, due_at)"
+    " values (%s, %s, %s, %s::jsonb, %s, %s, %s)"
+)
+MAKE_KEYS = "insert into person_key (person_id, wrapped) select * from unnest(%s::text[], %s::bytea[])"
+DESTROY = "update person_key set wrapped = null, destroyed_at = now() where person_id = any(%s) and wrapped is not null"
+WAKE = "select pg_notify('outbox', '')"
+
+
+def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> None:
+    """Sends all statements of an outcome; inside a pipeline they travel together. Raises where a version moved on."""
+    effective = _effective_on(outcome, context)
+    groups: dict[tuple[str, bool], list[tuple[str, int, str, str]]] = defaultdict(list)
+    for change in outcome.changes:
+        record = change.record
+        body = codec.encode(record, _sealer(record, keys, new=change.old is None))
+        groups[type(record).kind, change.old is None].append((record.id, change.version, record.division, body))
+    outbox = _outbox_columns(outcome, context, keys)
+    if keys.made:
+        connection.execute(MAKE_KEYS, (list(keys.made), list(keys.made.values())))
+    for (kind, new), rows in groups.items():
+        ids, versions, divisions, bodies = (list(column) for column in zip(*rows, strict=True))
+        connection.execute((INSERT if new else UPDATE).format(kind=kind), (ids, versions, divisions, bodies))
+        connection.execute(HISTORY.format(kind=kind), (effective, context.now, ids, versions, bodies))
+    if outcome.events:
+        connection.execute(OUTBOX, (context.now, traceparent, *outbox))
+        connection.execute(WAKE)
+    for notice in outcome.notices:
+        connection.execute(NOTICE, _notice(notice, context.now))
+    if outcome.destroyed:
+        connection.execute(DESTROY, (outcome.destroyed,))
+
+
+def _effective_on(outcome: Outcome, context: Context) -> dt.date:
+    """The day from which the change holds: the one that an event names, else today."""
+    named = (getattr(event, "effective_on", None) for event, *_ in outcome.events)
+    return next((day for day in named if isinstance(day, dt.date)), context.today)
+
+
+def _sealer(record: Aggregate, keys: PersonKeys, *, new: bool) -> codec.Seal:
+    subject = subject_of(record)
+    own_key = new and subject == record.id
+
+    def seal(value: Private) -> None:
+        keys.seal(subject, value, new=own_key)
+
+    return seal
+
+
+def _outbox_columns(outcome: Outcome, context: Context, keys: PersonKeys) -> list[list[Any]]:
+    columns: list[list[Any]] = [[] for _ in range(8)]
+    for event, record_id, version, subject in outcome.events:
+        data, personal = codec.split_event(event)
+        sealed = keys.seal_text(subject, personal) if personal else None
+        on = getattr(event, "effective_on", None) or context.today
+        row = (str(uuid.uuid4()), event.stream, record_id, version, event.type_name(), on, data, sealed)
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns
+
+
+def _notice(notice: Notice, now: dt.datetime) -> tuple[Any, ...]:
+    facts = msgspec.json.encode(notice.facts).decode()
+    return notice.template, notice.to, notice.about, facts, notice.urgent, now, now

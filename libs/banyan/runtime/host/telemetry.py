@@ -1,0 +1,80 @@
+"""Spans, figures and structured logs of every process; a trace goes from HTTP through RPC and event to the effect."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge, Histogram
+
+from banyan.kernel.refusal import Refused
+from banyan.runtime.host.settings import Settings
+
+_W3C = TraceContextTextMapPropagator()
+COMMAND_SECONDS = Histogram("banyan_command_seconds", "Seconds of a command or question in the bus", ["method"])
+REFUSED = Counter("banyan_refused_total", "Refusals by code", ["method", "code"])
+POSITION = Gauge("banyan_stream_position", "Last position given by the relay", ["stream"])
+CURSOR = Gauge("banyan_cursor_position", "Last position applied", ["subscription", "stream"])
+PARKED = Gauge("banyan_parked", "Events parked, to be looked at", ["subscription"])
+UNSEALED_SECONDS = Gauge("banyan_audit_unsealed_seconds", "Age of the oldest audit row without a seal", ["service"])
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What later steps need of the present span."""
+
+    traceparent: str | None
+    trace_id: str
+
+
+def start(settings: Settings, process: str) -> None:
+    """Sets up traces (to a collector where one is set) and logs as JSON lines with the trace id."""
+    sampler = ParentBased(TraceIdRatioBased(settings.trace_share / 100))
+    provider = TracerProvider(resource=Resource.create({"service.name": process}), sampler=sampler)
+    if settings.otlp_url:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_url)))
+    trace.set_tracer_provider(provider)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
+    )
+    logging.basicConfig(
+        level=logging.INFO, format='{"logger":"%(name)s","level":"%(levelname)s","event":"%(message)s"}'
+    )
+
+
+@cache
+def _tracer() -> trace.Tracer:
+    return trace.get_tracer("banyan")
+
+
+@contextmanager
+def span(name: str, traceparent: str | None) -> Iterator[Span]:
+    """A span under the caller's; its duration and refusal are counted whether it is sampled or not."""
+    parent = _W3C.extract({"traceparent": traceparent}) if traceparent else None
+    with COMMAND_SECONDS.labels(name).time(), _tracer().start_as_current_span(name, context=parent) as current:
+        known = current.get_span_context()
+        trace_id = f"{known.trace_id:032x}"
+        header = f"00-{trace_id}-{known.span_id:016x}-{int(known.trace_flags):02x}" if known.is_valid else traceparent
+        try:
+            yield Span(header, trace_id)
+        except Refused as refused:
+            REFUSED.labels(name, refused.code).inc()
+            raise
