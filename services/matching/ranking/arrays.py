@@ -1,0 +1,168 @@
+"""What goes in: workers as arrays with ids beside them, and one request as a small struct. Units are declared here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.void]
+Ints = NDArray[np.int64]
+
+POSTING = np.dtype(
+    {
+        "names": [
+            "x", "y", "capacity", "free", "worker", "languages", "slots", "area",
+            "level", "proficiency", "sex", "registered", "cross_area",
+        ],
+        "formats": ["<i4"] * 7 + ["<i8"] + ["i1"] * 5,
+        "offsets": [0, 4, 8, 12, 16, 20, 24, 32, 40, 41, 42, 43, 44],
+        "itemsize": 64,
+    }
+)  # fmt: skip
+"""One worker in one field, 64 bytes, one cache line.
+
+x, y: metres in the plane. capacity, free: places a week. worker: slot in the index. languages, slots: bit sets. area:
+12-digit division code. level: 0 none, 1 assistant, 2 intermediate, 3 senior. proficiency: 0-3 in the field. sex: 0
+unsaid, 1 female, 2 male. registered, cross_area: 0 or 1.
+"""
+
+PLACE_LIMIT_M = 1 << 23
+"""Coordinates lie within ± this: differences stay within 2^24, the sum of two squares within 2^49, exact in float64."""
+CAPACITY_LIMIT = 1_000_000
+SET_BITS = 31
+LINE_LENGTH = 8
+"""The most divisions in a line of authority (the province's deepest has 5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One assigned worker. `proficiency` is 0-3 for each field in field order; `load` is places taken of `capacity`."""
+
+    id: str
+    x: int
+    y: int
+    area: int
+    capacity: int
+    load: int
+    proficiency: tuple[int, ...]
+    level: int = 0
+    registered: int = 0
+    sex: int = 0
+    languages: int = 0
+    slots: int = 0
+    cross_area: int = 0
+
+    @property
+    def free(self) -> int:
+        """Places free this week; below 0 if overbooked."""
+        return self.capacity - self.load
+
+    def row(self, slot: int) -> tuple[int, ...]:
+        """The worker as a POSTING without field (proficiency 0), at a slot of an index."""
+        return (
+            self.x, self.y, self.capacity, self.capacity - self.load, slot, self.languages, self.slots, self.area,
+            self.level, 0, self.sex, self.registered, self.cross_area,
+        )  # fmt: skip
+
+    def check(self, fields: int) -> None:
+        """Refuses (ValueError) what the arrays cannot hold exactly."""
+        sound = (
+            bool(self.id)
+            and abs(self.x) <= PLACE_LIMIT_M
+            and abs(self.y) <= PLACE_LIMIT_M
+            and 0 <= self.capacity <= CAPACITY_LIMIT
+            and 0 <= self.load <= CAPACITY_LIMIT
+            and 0 < self.area < 10**12
+            and 0 <= self.languages < 1 << SET_BITS
+            and 0 <= self.slots < 1 << SET_BITS
+            and {self.registered, self.cross_area} <= {0, 1}
+            and {self.level, *self.proficiency} <= {0, 1, 2, 3}
+            and self.sex in (0, 1, 2)
+            and len(self.proficiency) == fields
+        )
+        if not sound:
+            raise ValueError(f"worker {self.id!r} does not fit the arrays: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as the ranking sees it: only needs, no name. `line`: its division's line of authority, itself first.
+
+    x, y: metres in the plane. urgency: 0-3. min_level: 0 asks for none. Sets are bits as in POSTING; 0 asks nothing.
+    `conflicts`, `excluded` and `earlier` are worker ids: interest, declined or left out, served this household before.
+    """
+
+    field: int
+    x: int
+    y: int
+    line: tuple[int, ...]
+    urgency: int = 0
+    registration_needed: int = 0
+    languages_needed: int = 0
+    languages_wished: int = 0
+    sex_wanted: int = 0
+    min_level: int = 0
+    slots_wanted: int = 0
+    cross_area_allowed: int = 0
+    conflicts: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
+
+    def check(self, fields: int) -> None:
+        """Refuses (ValueError) what the arrays cannot hold exactly."""
+        sound = (
+            0 <= self.field < fields
+            and abs(self.x) <= PLACE_LIMIT_M
+            and abs(self.y) <= PLACE_LIMIT_M
+            and len(self.line) <= LINE_LENGTH
+            and 0 <= self.languages_needed < 1 << SET_BITS
+            and 0 <= self.languages_wished < 1 << SET_BITS
+            and 0 <= self.slots_wanted < 1 << SET_BITS
+        )
+        if not sound:
+            raise ValueError(f"request does not fit the arrays: {self}")
+
+
+@dataclass(slots=True)
+class Workers:
+    """Many workers: `ids[i]`, `rows[i]` (POSTING, proficiency 0) and `proficiency[i, field]` (0-3) are one worker."""
+
+    ids: list[str]
+    rows: Rows
+    proficiency: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, workers: Iterable[Worker], fields: int) -> Workers:
+        """Checks each worker; refuses (ValueError) one that does not fit, or an id that comes twice."""
+        listed = list(workers)
+        for worker in listed:
+            worker.check(fields)
+        ids = [worker.id for worker in listed]
+        if len(set(ids)) < len(ids):
+            raise ValueError("a worker id comes twice")
+        rows = np.array([worker.row(slot) for slot, worker in enumerate(listed)], POSTING)
+        proficiency = np.array([worker.proficiency for worker in listed], np.int8).reshape(len(listed), fields)
+        return cls(ids, rows, proficiency)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def worker(self, slot: int) -> Worker:
+        """The worker at a slot."""
+        return worker_of(self.ids[slot], self.rows[slot], self.proficiency[slot])
+
+
+def worker_of(id: str, row: Any, proficiency: Sequence[Any] | NDArray[np.int8]) -> Worker:
+    """The Worker that a POSTING row and its proficiencies say."""
+    facts = {name: int(row[name]) for name in POSTING.names or ()}
+    kept = ("x", "y", "area", "capacity", "level", "registered", "sex", "languages", "slots", "cross_area")
+    return Worker(
+        id=id,
+        load=facts["capacity"] - facts["free"],
+        proficiency=tuple(int(value) for value in proficiency),
+        **{name: facts[name] for name in kept},
+    )

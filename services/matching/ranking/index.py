@@ -1,0 +1,242 @@
+"""The index: all assigned workers in memory, the exact best k for a request, and every answer explained.
+
+One lock keeps readers and writers apart, so a reader never sees half a change; each holds it for microseconds and never
+waits for anything inside. The process uses it either from greenlets or from threads, as its `threading` module is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from banyan.kernel.refusal import Refused
+from services.matching.ranking import grid, kernel, measures
+from services.matching.ranking.arrays import POSTING, Ints, Request, Worker, Workers, worker_of
+from services.matching.ranking.figures import Figures
+from services.matching.ranking.order import IdOrder
+from services.matching.ranking.postings import Postings
+from services.matching.ranking.table import Explanation, Judged, explain_pair
+
+TOP_K = 10
+_SLOTS_LEAST = 16
+
+
+class Ranked(NamedTuple):
+    """A place in a ranking."""
+
+    worker_id: str
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why a worker is not among the first k: the rules that failed, else what is missing to the k-th place.
+
+    `gap` is points behind the k-th, `ahead`; 0 means equal points and a later id. It is None where a rule failed or the
+    worker is among the first k, at `place` (from 1).
+    """
+
+    worker_id: str
+    failed: tuple[Judged, ...]
+    score: int
+    place: int | None
+    gap: int | None
+    ahead: Ranked | None
+
+
+class Index:
+    """All assigned workers under one state of the figures. Refuses `worker_not_matchable` for any other id."""
+
+    def __init__(self, workers: Workers | Iterable[Worker], figures: Figures) -> None:
+        held = workers if isinstance(workers, Workers) else Workers.of(workers, figures.fields)
+        self._lock = threading.Lock()
+        self._ids: list[str | None] = list(held.ids)
+        self._slot_of = {id: slot for slot, id in enumerate(held.ids)}
+        self._rows = held.rows.copy()
+        self._rows["worker"] = np.arange(len(held))
+        self._proficiency = held.proficiency.copy()
+        self._empty: list[int] = []
+        self._order = IdOrder(held.ids)
+        self._postings = Postings(self._rows, self._proficiency)
+        self._marks = np.zeros(len(held), np.int8)
+        self._query = np.zeros(1, measures.QUERY)
+        self._values = self._query.view(np.int64)
+        self._best = (np.empty(0, np.int64), np.empty(0, np.int64))
+        self.use(figures)
+
+    def __len__(self) -> int:
+        return len(self._slot_of)
+
+    def __contains__(self, worker_id: str) -> bool:
+        return worker_id in self._slot_of
+
+    @property
+    def figures(self) -> Figures:
+        """The figures in force here."""
+        return self._figures
+
+    def use(self, figures: Figures) -> None:
+        """Ranks by other figures from now on; the fields must be the same (ValueError)."""
+        if figures.fields != self._proficiency.shape[1]:
+            raise ValueError("other fields need another index")
+        with self._lock:
+            self._figures = figures
+            self._values[len(measures.QUERY_NAMES) :] = measures.figure_values(figures)
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def add(self, worker: Worker) -> None:
+        """Takes a worker in, or changes the one held; refuses (ValueError) what does not fit the arrays."""
+        worker.check(self._figures.fields)
+        with self._lock:
+            slot = self._slot_of.get(worker.id)
+            if slot is None:
+                slot = self._take_slot(worker.id)
+            self._write(slot, worker)
+
+    update = add
+
+    def remove(self, worker_id: str) -> None:
+        """Takes a worker out; refuses `worker_not_matchable`."""
+        with self._lock:
+            slot = self._slot(worker_id)
+            for field in np.flatnonzero(self._proficiency[slot]):
+                self._postings.take(slot, int(field))
+            self._proficiency[slot] = 0
+            self._order.remove(worker_id)
+            del self._slot_of[worker_id]
+            self._ids[slot] = None
+            self._empty.append(slot)
+
+    def _slot(self, worker_id: str) -> int:
+        slot = self._slot_of.get(worker_id)
+        if slot is None:
+            raise Refused("worker_not_matchable", worker_id=worker_id)
+        return slot
+
+    def _take_slot(self, worker_id: str) -> int:
+        if not self._empty:
+            self._grow()
+        slot = self._empty.pop()
+        self._ids[slot] = worker_id
+        self._slot_of[worker_id] = slot
+        self._order.add(worker_id, slot)
+        return slot
+
+    def _grow(self) -> None:
+        """Doubles the places for workers."""
+        old, new = len(self._ids), max(_SLOTS_LEAST, 2 * len(self._ids))
+        more = new - old
+        self._rows = np.concatenate([self._rows, np.zeros(more, self._rows.dtype)])
+        self._proficiency = np.concatenate([self._proficiency, np.zeros((more, self._figures.fields), np.int8)])
+        self._marks = np.concatenate([self._marks, np.zeros(more, np.int8)])
+        self._postings.grow_slots(new)
+        self._order.grow_slots(new)
+        self._ids += [None] * more
+        self._empty += reversed(range(old, new))
+
+    def _write(self, slot: int, worker: Worker) -> None:
+        """Writes a worker and brings exactly the postings that changed in line."""
+        before = self._proficiency[slot].tolist()
+        here = grid.bucket(0, worker.x, worker.y)
+        stays = here == grid.bucket(0, int(self._rows["x"][slot]), int(self._rows["y"][slot]))
+        self._rows[slot] = worker.row(slot)
+        row = self._rows[slot]
+        for field, (old, new) in enumerate(zip(before, worker.proficiency, strict=True)):
+            if old and new and stays:
+                self._postings.write(int(self._postings.where[slot, field]), row, new)
+                continue
+            if old:
+                self._postings.take(slot, field)
+            if new:
+                self._postings.put(slot, field, row, new)
+        self._proficiency[slot] = worker.proficiency
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def rank(self, request: Request, k: int = TOP_K) -> list[Ranked]:
+        """The best k of all workers that pass every rule, best first, ties by id."""
+        with self._lock:
+            return self._rank(request, k)
+
+    def alternative(self, request: Request, k: int = TOP_K) -> Ranked | None:
+        """The k+1st, who would come in if one of the first k fell out; None if there is none."""
+        return next(iter(self.rank(request, k + 1)[k:]), None)
+
+    def worker(self, worker_id: str) -> Worker:
+        """The worker as held; refuses `worker_not_matchable`."""
+        with self._lock:
+            return self._worker(worker_id)
+
+    def explain(self, request: Request, worker_id: str) -> Explanation:
+        """Every rule and term of a pair with its facts; refuses `worker_not_matchable`."""
+        with self._lock:
+            return explain_pair(self._worker(worker_id), request, self._figures)
+
+    def why_not(self, request: Request, worker_id: str, k: int = TOP_K) -> WhyNot:
+        """Why a worker is not among the first k; refuses `worker_not_matchable`."""
+        with self._lock:
+            pair = explain_pair(self._worker(worker_id), request, self._figures)
+            best = [] if pair.failed else self._rank(request, k)
+        place = next((at for at, ranked in enumerate(best, 1) if ranked.worker_id == worker_id), None)
+        if pair.failed or place or not best:
+            return WhyNot(worker_id, pair.failed, pair.score, place, None, None)
+        return WhyNot(worker_id, (), pair.score, None, best[-1].score - pair.score, best[-1])
+
+    def _worker(self, worker_id: str) -> Worker:
+        slot = self._slot(worker_id)
+        return worker_of(worker_id, self._rows[slot], self._proficiency[slot])
+
+    def _rank(self, request: Request, k: int) -> list[Ranked]:
+        request.check(self._figures.fields)
+        self._values[: len(measures.QUERY_NAMES)] = measures.query_values(request, self._figures)
+        scores, slots = self._room_for(k)
+        line = np.array(request.line, np.int64)
+        marked = self._mark(request)
+        held, keys, marks = self._postings, self._order.keys, self._marks
+        found = kernel.top()(held.pool, held.start, held.count, keys, marks, line, self._query, scores, slots)
+        if marked:
+            self._marks[marked] = 0
+        ids = map(self._ids.__getitem__, slots[:found].tolist())
+        return list(map(Ranked._make, zip(ids, scores[:found].tolist(), strict=True)))
+
+    def _room_for(self, k: int) -> tuple[Ints, Ints]:
+        """The two arrays of length k that the kernel fills, kept between calls of the same k."""
+        if len(self._best[0]) != k:
+            if k < 1:
+                raise ValueError("k is at least 1")
+            self._best = (np.empty(k, np.int64), np.empty(k, np.int64))
+        return self._best
+
+    def _mark(self, request: Request) -> list[int]:
+        """Marks the workers that the request names; answers their slots, to be cleared after."""
+        if not (request.conflicts or request.excluded or request.earlier):
+            return []
+        marked = []
+        for ids, bit in (
+            (request.conflicts, measures.CONFLICT),
+            (request.excluded, measures.EXCLUDED),
+            (request.earlier, measures.EARLIER),
+        ):
+            for slot in filter(lambda slot: slot is not None, map(self._slot_of.get, ids)):
+                self._marks[slot] |= bit
+                marked.append(slot)
+        return marked  # type: ignore[return-value]
+
+
+def warm() -> bool:
+    """Loads or compiles the kernel (seconds) and lets it serve; False where numba is not installed."""
+    chosen = kernel.build()
+    if chosen is None:
+        return False
+    held = Postings(np.zeros(0, POSTING), np.zeros((0, 1), np.int8))
+    query, none = np.zeros(1, measures.QUERY), np.zeros(1, np.int64)
+    query["limit_m"] = 1
+    marks = none.astype(np.int8)
+    chosen(held.pool, held.start, held.count, none, marks, none, query, none.copy(), none.copy())
+    kernel.serve(chosen)
+    return True
