@@ -1,4 +1,4 @@
-"""Particulars 基本信息: from what was typed to what is kept; each function checks one thing and seals it where personal."""
+"""Particulars 基本信息: from what was typed to what is kept; each function checks one thing, and seals it."""
 
 from __future__ import annotations
 

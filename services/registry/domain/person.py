@@ -144,7 +144,7 @@ class Person(Aggregate, frozen=True, kw_only=True):
 def standing(person: Person, context: Context) -> Person:
     """The record if it stands for itself and the caller may act on it.
 
-    Refuses `merged` with the survivor, `person_erased`, and `not_found` where it is not the caller's own (see require_own)."""
+    Refuses `merged` with the survivor, `person_erased`, and `not_found` as require_own does."""
     require_own(person, context)
     if person.merged_into is not None:
         raise Refused("merged", survivor_id=person.merged_into)

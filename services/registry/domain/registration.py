@@ -31,7 +31,17 @@ from banyan.kernel.decision import decides
 from banyan.kernel.message import Notice
 from banyan.kernel.refusal import Refused
 from services.registry.domain.particulars import require_past
-from services.registry.domain.person import NONE, Learning, Period, Person, current_period, moved, said, standing
+from services.registry.domain.person import (
+    NONE,
+    PERSON,
+    Learning,
+    Period,
+    Person,
+    current_period,
+    moved,
+    said,
+    standing,
+)
 
 
 def months_later(day: date, months: int) -> date:
@@ -70,7 +80,7 @@ def hours_between(person: Person, from_on: date, until_on: date) -> int:
 @decides(BeginRegistration, on=Person, key="person_id")
 def begin_registration(person: Person, command: BeginRegistration, context: Context) -> tuple[Any, ...]:
     """Begins a period: the first within a year of passing; later, or after a lapse, with the hours of a period."""
-    standing(person, context)
+    PERSON.move("begin", standing(person, context).state)
     if person.level == NONE:
         raise Refused("not_certified")
     from_on = require_past("from_on", command.from_on or context.today, context)
@@ -108,7 +118,7 @@ def _require_hours(person: Person, from_on: date, until_on: date, context: Conte
 @decides(RenewRegistration, on=Person, key="person_id")
 def renew_registration(person: Person, command: RenewRegistration, context: Context) -> tuple[Any, ...]:
     """Adds a period without a gap, from three months before the end, when the hours of the running period are there."""
-    standing(person, context)
+    PERSON.move("renew", standing(person, context).state)
     running = current_period(person, context.today)
     if running is None or running is not person.periods[-1]:
         raise Refused("renewal_not_open", ends_on=person.ends_on and person.ends_on.isoformat())
@@ -149,12 +159,13 @@ def record_learning(person: Person, command: RecordLearning, context: Context) -
 def remind_person(person: Person, command: RemindPerson, context: Context) -> tuple[Any, ...]:
     """Tells a person, once for each date, that the registration ends."""
     standing(person, context)
-    if person.state != "active" or person.ends_on is None or command.days_left in person.reminded:
+    ends_on = person.ends_on
+    if person.state != "active" or ends_on is None or command.days_left in person.reminded:
         raise Refused("nothing_to_remind")
-    if not context.today <= person.ends_on <= context.today + timedelta(days=command.days_left):
+    if not context.today <= ends_on <= context.today + timedelta(days=command.days_left):
         raise Refused("nothing_to_remind")
     person = replace(person, reminded=(*person.reminded, command.days_left))
-    facts = {"ends_on": person.ends_on.isoformat(), "days_left": str((person.ends_on - context.today).days)}
+    facts = {"ends_on": ends_on.isoformat(), "days_left": str((ends_on - context.today).days)}
     notice = Notice(template="registration_ends", to=person.account or person.id, about=person.id, facts=facts)
     return person, said(PersonReminded, person, days_left=command.days_left), notice
 
