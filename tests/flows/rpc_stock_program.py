@@ -1,4 +1,4 @@
-"""Stock nameko in a process of its own: `caller URL` calls our server, tells what it got; `server URL` serves `stock`."""
+"""Stock nameko in a process of its own: `caller URL` calls our server, `server URL` serves `stock`."""
 
 from __future__ import annotations
 

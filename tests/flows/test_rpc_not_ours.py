@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,48 @@ def test_random_bytes_never_stop_the_service(raw: Raw, server: ServerProcess) ->
             body[rng.randrange(len(body))] = rng.randrange(256)
         raw.send(bytes(body), name=f"r{number}", key=rng.choice(["main.echo", "main.", "other.x y"]))
     alive(raw, server)
+
+
+class Odd(amqp.Message):
+    """A message whose properties are these very bytes; py-amqp, which would never write them, is bent for it."""
+
+    raw = b""
+
+    def _serialize_properties(self) -> bytes:
+        return self.raw
+
+
+def table(content: bytes) -> bytes:
+    return struct.pack(">HI", HEADERS, len(content)) + content
+
+
+HEADERS, CORRELATION_ID, TIMESTAMP = 1 << 13, 1 << 10, 1 << 6
+ODD_PROPERTIES = {
+    "correlation_not_utf8": struct.pack(">H", CORRELATION_ID) + b"\x02\xff\xfe",
+    "header_name_not_utf8": table(b"\x02\xff\xfeS\0\0\0\x01x"),
+    "header_value_not_utf8": table(b"\x01aS\0\0\0\x02\xff\xfe"),
+    "header_date_beyond_calendar": table(b"\x01aT" + struct.pack(">Q", 1 << 62)),
+    "date_beyond_calendar": struct.pack(">HQ", TIMESTAMP, 1 << 62),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PROPERTIES)
+@pytest.mark.parametrize("body", [GOOD, b""], ids=["body", "no_body"])
+def test_properties_that_cannot_be_read(raw: Raw, server: ServerProcess, name: str, body: bytes) -> None:
+    message = Odd(body)
+    message.raw = ODD_PROPERTIES[name]
+    raw.channel.basic_publish(message, "nameko-rpc", "main.echo")
+    alive(raw, server)
+    assert "重连" not in server.log.read_text()
+
+
+def test_a_routing_key_that_cannot_be_read(raw: Raw, server: ServerProcess) -> None:
+    raw.send(GOOD, key=b"main.\xff\xfe", name="odd")  # type: ignore[arg-type]
+    assert raw.error("odd")[0] == "unknown_command"
+    raw.send(GOOD, key="main." + "方" * 60, name="long")
+    assert raw.error("long")[0] == "unknown_command"
+    alive(raw, server)
+    assert "重连" not in server.log.read_text()
 
 
 def alive(raw: Raw, server: ServerProcess) -> None:

@@ -103,22 +103,25 @@ def encode_request(call: Call) -> tuple[bytes, dict[str, str | int]]:
 
 
 def decode_request(
+    service: str,
+    routing_key: str,
     body: bytes,
     headers: Mapping[str, Any],
-    key: str,
     *,
     redelivered: bool,
     now_ms: int,
     content_type: str | None = None,
 ) -> Call:
-    """The call that a message carries; `key` is its routing key. Refuses `bad_input` and `too_large`."""
+    """The call that a message for this service carries. Refuses `bad_input`, `unknown_command` and `too_large`."""
     if content_type not in (None, "", CONTENT_TYPE):
         raise Refused("bad_input", reason="content_type", content_type=str(content_type)[:80])
     if len(body) > BODY_LIMIT_BYTES + ENVELOPE_BYTES:
         raise Refused("too_large", bytes=len(body), limit_bytes=BODY_LIMIT_BYTES)
     argument = _one_argument(body)
     refuse_too_large(argument)
-    service, _, method = key.partition(".")
+    method = routing_key.removeprefix(f"{service}.")
+    if method == routing_key or not method.isidentifier():
+        raise Refused("unknown_command", service=service, command=method[:80])
     deadline_ms = headers.get(DEADLINE)
     if deadline_ms is not None and (not isinstance(deadline_ms, int) or isinstance(deadline_ms, bool)):
         raise Refused("bad_input", reason="header", header=DEADLINE)

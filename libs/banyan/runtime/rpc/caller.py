@@ -10,7 +10,7 @@ import amqp
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.rpc.calls import DEFAULT_TIMEOUT_S, Calls, Ending, Pending, deadline_of, now_ms, result_of
-from banyan.runtime.rpc.link import LOST, Link
+from banyan.runtime.rpc.link import LOST, Link, bytes_of
 from banyan.runtime.rpc.tuning import wake
 from banyan.wire import rpc as wire
 
@@ -92,7 +92,7 @@ class Caller:
             pending.mark = self._link.written
 
     def _on_reply(self, message: Any) -> None:
-        self.calls.replied(message.properties.get("correlation_id"), _bytes(message.body))
+        self.calls.replied(message.properties.get("correlation_id"), bytes_of(message))
 
     def _on_return(self, _error: Any, _exchange: str, _routing_key: str, message: Any) -> None:
         self.calls.returned(message.properties.get("correlation_id"))
@@ -138,7 +138,3 @@ class Client:
 
     def _box(self) -> Box:
         raise TypeError("a Client is a ThreadClient or a GreenClient")
-
-
-def _bytes(body: Any) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)

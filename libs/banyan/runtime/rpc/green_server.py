@@ -22,7 +22,7 @@ from banyan.kernel.refusal import Refused
 from banyan.runtime.rpc.answer import Answer, Answering, Handler
 from banyan.runtime.rpc.calls import now_ms
 from banyan.runtime.rpc.green_link import GreenLink
-from banyan.runtime.rpc.link import LOST
+from banyan.runtime.rpc.link import LOST, bytes_of
 from banyan.wire import rpc as wire
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,10 @@ class BanyanRpc(Entrypoint):  # type: ignore[misc]
         try:
             headers = message.properties.get("application_headers") or {}
             call = wire.decode_request(
-                bytes(message.body) if not isinstance(message.body, str) else message.body.encode(),
-                headers,
+                self._answering.service,
                 message.delivery_info["routing_key"],
+                bytes_of(message),
+                headers,
                 redelivered=bool(message.delivery_info["redelivered"]),
                 now_ms=now_ms(),
                 content_type=message.properties.get("content_type"),

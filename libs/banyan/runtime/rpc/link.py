@@ -25,6 +25,12 @@ LOST = (OSError, amqp.exceptions.AMQPError, AttributeError, TypeError, ValueErro
 """What a py-amqp connection raises when it dies under its user: besides its own errors, those of fields it emptied."""
 
 
+def bytes_of(message: Any) -> bytes:
+    """The body of a py-amqp message, which is text where the sender named an encoding."""
+    body = message.body
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
 class Role(Protocol):
     """What lives on a link: set up anew on each connection, told when it is lost."""
 
