@@ -86,8 +86,8 @@ class Bus:
     ) -> None:
         self.service, self.pool, self.vault, self.reference = service, pool, vault, reference
         self._authenticate: Callable[[str | None], Caller] = authenticate
-        self._guard = guard  # says whether the audit trail is sealed in time
-        self._first = {d: FIRST.format(lock=_lock(d)) for d in service.decisions.values()}
+        self.guard = guard  # says whether the audit trail is sealed in time
+        self._first = {c: FIRST.format(lock=_lock(d)) for c, d in service.decisions.items()}
 
     def execute(self, call: Call) -> bytes:
         """The JSON answer to one call; raises Refused."""
@@ -112,7 +112,7 @@ class Bus:
     def run(self, order: Order) -> bytes:
         """The reply as JSON; the same bytes again for the same key. Retries what the database asks to retry."""
         decision = self.service.decisions[type(order.command)]
-        unsealed = self._guard.check(type(order.command))
+        unsealed = self.guard.check(type(order.command))
         with telemetry.span(f"{self.service.name}.{order.command.method()}", order.traceparent) as span:
             for attempt in range(1000):
                 try:
@@ -143,7 +143,7 @@ class Bus:
                             raise errors.SerializationFailure("an expired refusal was forgotten; again")
                         connection.execute("commit")
                         return reply
-                    context = self._context(order.caller, row[1], type(command), order.key)
+                    context = self.context(order.caller, row[1], type(command), order.key)
                     keys = PersonKeys(connection, self.vault)
                     outcome = Outcome()
                     done = self._decide(connection, decision, command, row[3:], context, keys, outcome)
@@ -160,7 +160,15 @@ class Bus:
         record_id = getattr(order.command, decision.key) if decision.key else None
         key = (order.caller.account, order.key, order.command.method(), body_hash, expires, f"{left_ms}ms")
         parameters = (*key, record_id)
-        return connection.execute(self._first[decision], parameters).fetchone()
+        return connection.execute(self._first[decision.command], parameters).fetchone()
+
+    def kept_answer(self, connection: Any, order: Order) -> Done | Refused:
+        """The answer that a key already has, as a value."""
+        try:
+            reply = self._replay(connection, order, order.body_hash())
+        except Refused as refused:
+            return refused
+        return msgspec.json.decode(reply, type=Done) if reply else Refused("unavailable", part="key")
 
     def _replay(self, connection: Any, order: Order, body_hash: bytes) -> bytes | None:
         """The reply kept under the key; None where it was a refusal whose time is over, which is then forgotten."""
@@ -178,7 +186,8 @@ class Bus:
             raise _Again(code, facts)
         return str(reply).encode()
 
-    def _context(self, caller: Caller, now: dt.datetime, ask: type[Ask], key: str) -> Context:
+    def context(self, caller: Caller, now: dt.datetime, ask: type[Ask], key: str) -> Context:
+        """What a rule or view may know, at a transaction's time."""
         known = self.reference.current()
         return Context(
             caller=caller,
@@ -307,11 +316,11 @@ class Bus:
         with telemetry.span(f"{self.service.name}.{query.method()}", traceparent) as span:
             with self.pool.connection() as connection, connection.transaction():
                 now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-                context = self._context(caller, now, type(query), "")
+                context = self.context(caller, now, type(query), "")
                 db = Db(connection, self.vault, context, service=self.service.name)
                 answer = view(query, context, db)
                 if db.seen:
-                    unsealed = self._guard.check(type(query))
+                    unsealed = self.guard.check(type(query))
                     row = audit.row(
                         service=self.service.name,
                         method=query.method(),

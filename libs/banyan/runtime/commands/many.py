@@ -1,0 +1,149 @@
+"""Many creations in one transaction: facts for all at once, one insert for all rows, and yet an answer for each.
+
+The rules are the same functions that decide one command. What a constraint refuses is found by halving the batch.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from psycopg import errors
+
+from banyan.kernel.context import Caller
+from banyan.kernel.decision import Decision
+from banyan.kernel.message import Command, Done
+from banyan.kernel.refusal import Refused
+from banyan.runtime.commands import access, audit
+from banyan.runtime.commands.bus import KEY_DAYS, Bus, Order
+from banyan.runtime.commands.collect import collect
+from banyan.runtime.commands.faults import refusal_of, roll_back
+from banyan.runtime.commands.keys import PersonKeys
+from banyan.runtime.commands.store import Db, subject_of
+from banyan.runtime.commands.write import Outcome, write
+from banyan.runtime.host import telemetry
+
+Answer = Done | Refused
+KEYS = (
+    "insert into idempotency (caller, key, method, body_hash, expires_at)"
+    " select %s, k.key, %s, k.hash, %s from unnest(%s::text[], %s::bytea[]) k(key, hash)"
+    " on conflict do nothing returning key"
+)
+REPLIES = (
+    "update idempotency i set reply = n.reply, refused = n.refused"
+    " from unnest(%s::text[], %s::text[], %s::boolean[]) n(key, reply, refused) where i.caller = %s and i.key = n.key"
+)
+NOTE = "insert into audit (at, row) select %s, row from unnest(%s::jsonb[]) n(row)"
+
+
+def create_many(bus: Bus, commands: Sequence[Command], caller: Caller, keys: Sequence[str]) -> list[Answer]:
+    """Answers item by item, in order; all commands are of one class and create. A key seen before answers as before."""
+    caller = access.require_duty(type(commands[0]), caller)
+    bus.guard.check(type(commands[0]))
+    answers: dict[str, Answer] = {}
+    _halving(bus, list(zip(commands, keys, strict=True)), caller, answers)
+    return [answers[key] for key in keys]
+
+
+def _halving(bus: Bus, items: list[tuple[Command, str]], caller: Caller, answers: dict[str, Answer]) -> None:
+    try:
+        answers.update(_together(bus, items, caller))
+    except errors.IntegrityError as error:
+        if len(items) == 1:
+            answers[items[0][1]] = refusal_of(error)
+            return
+        middle = len(items) // 2
+        _halving(bus, items[:middle], caller, answers)
+        _halving(bus, items[middle:], caller, answers)
+
+
+def _together(bus: Bus, items: list[tuple[Command, str]], caller: Caller) -> dict[str, Answer]:
+    decision = bus.service.decisions[type(items[0][0])]
+    name = f"{bus.service.name}.{items[0][0].method()}.many"
+    with telemetry.span(name, None) as span, bus.pool.connection() as connection:
+        try:
+            connection.execute("begin")
+            now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+            fresh, again = _claim(bus, connection, items, caller)
+            context = bus.context(caller, now, type(items[0][0]), "")
+            keys = PersonKeys(connection, bus.vault)
+            outcome = Outcome()
+            answers = _decide_all(bus, decision, fresh, connection, context, keys, outcome)
+            with connection.pipeline():
+                write(connection, outcome, context, keys, span.traceparent)
+                _settle(bus, connection, decision, fresh, answers, caller, now, span, outcome)
+                connection.execute("commit")
+            return {**again, **answers}
+        except BaseException:
+            roll_back(connection)
+            raise
+
+
+def _claim(bus: Bus, connection: Any, items: Any, caller: Caller) -> tuple[list[Any], dict[str, Answer]]:
+    """Which items are new, and the answers of those that are not."""
+    method = items[0][0].method()
+    until = dt.datetime.fromtimestamp(time.time() + KEY_DAYS * 86400, dt.UTC)
+    hashes = [Order(command, caller, key, 0).body_hash() for command, key in items]
+    rows = connection.execute(KEYS, (caller.account, method, until, [key for _, key in items], hashes)).fetchall()
+    new = {row[0] for row in rows}
+    again = {key: bus.kept_answer(connection, Order(c, caller, key, 0)) for c, key in items if key not in new}
+    return [item for item in items if item[1] in new], again
+
+
+def _decide_all(
+    bus: Bus, decision: Decision, items: Any, connection: Any, context: Any, keys: PersonKeys, outcome: Outcome
+) -> dict[str, Answer]:
+    if not items:
+        return {}
+    db = Db(connection, bus.vault, context, keys, service=bus.service.name)
+    commands = [command for command, _ in items]
+    facts = {name: bus.service.facts[name](db, commands, context) for name in decision.facts}
+    answers: dict[str, Answer] = {}
+    for number, (command, key) in enumerate(items):
+        try:
+            access.reach(context, getattr(command, "division", ""), getattr(command, "field", None))
+            its = {name: found[number] for name, found in facts.items()}
+            decided = decision.decide(None, command, context, **its)
+            answers[key] = collect(outcome, decision, None, None, {}, decided, context)
+        except Refused as refused:
+            answers[key] = refused
+    return answers
+
+
+def _settle(
+    bus: Bus,
+    connection: Any,
+    decision: Decision,
+    items: Any,
+    answers: dict[str, Answer],
+    caller: Caller,
+    now: dt.datetime,
+    span: telemetry.Span,
+    outcome: Outcome,
+) -> None:
+    """The reply under each key and an audit row for each command."""
+    subjects = {c.record.id: subject_of(c.record) for c in outcome.changes}
+    replies, refused, rows = [], [], []
+    for command, key in items:
+        answer = answers[key]
+        no = isinstance(answer, Refused)
+        replies.append(msgspec.json.encode([answer.code, dict(answer.facts)] if no else answer).decode())  # type: ignore[union-attr]
+        refused.append(no)
+        record = None if isinstance(answer, Refused) else answer.id
+        rows.append(
+            audit.row(
+                service=bus.service.name,
+                method=command.method(),
+                caller=caller,
+                at=now,
+                outcome=answer.code if isinstance(answer, Refused) else "done",
+                record=record,
+                subjects=[subjects[record]] if record in subjects and decision.on.subject else [],
+                trace_id=span.trace_id,
+            )
+        )
+    connection.execute(REPLIES, ([key for _, key in items], replies, refused, caller.account))
+    connection.execute(NOTE, (now, rows))
