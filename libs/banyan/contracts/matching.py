@@ -48,6 +48,7 @@ class TakeRequest(Command, frozen=True, kw_only=True):
     address: Address | None = None
     point: shapes.Point | None = None
     languages: tuple[str, ...] = ()
+    languages_wished: tuple[str, ...] = ()
     sex_wanted: str | None = None
     level_wanted: str | None = None
     slots: tuple[int, ...] = ()
@@ -170,6 +171,14 @@ class ExpireOffer(Command, frozen=True, kw_only=True):
     request_id: str
 
 
+class RecallOffer(Command, frozen=True, kw_only=True):
+    """撤回尚未答复的派单，须写明理由；之后可另派他人。"""
+
+    may: ClassVar = OFFICERS
+    request_id: str
+    reason: str
+
+
 class ReleaseWorker(Command, frozen=True, kw_only=True):
     """社工不能继续服务：需求回到待派，重新推荐。"""
 
@@ -226,7 +235,7 @@ class ReferRequest(Command, frozen=True, kw_only=True):
 
 
 class CloseRequest(Command, frozen=True, kw_only=True):
-    """以失联、不属范围、迁出或去世、仅咨询之一结束，须写明理由。"""
+    """以失联、不属范围、迁离、死亡、咨询之一结束，须写明理由。"""
 
     may: ClassVar = OFFICERS
     lifeline: ClassVar = True
@@ -282,7 +291,7 @@ class HandOver(Command, frozen=True, kw_only=True):
 class BreakGlass(Command, frozen=True, kw_only=True):
     """紧急调阅：为保护生命安全而查看未获授权的个案，须写明理由，事后必查。"""
 
-    may: ClassVar = (WORKER, *OFFICERS)
+    may: ClassVar = OFFICERS
     lifeline: ClassVar = True
     request_id: str
     reason: str
@@ -566,6 +575,12 @@ class DispatchOverridden(OfRequest, frozen=True, kw_only=True):
     instead_of: str | None
 
 
+class OfferRecalled(OfRequest, frozen=True, kw_only=True):
+    """An officer took the offer back before an answer."""
+
+    worker_id: str
+
+
 class WorkerReleased(OfRequest, frozen=True, kw_only=True):
     """The worker leaves the case, which is open again."""
 
@@ -593,7 +608,7 @@ class RequestFollowedUp(OfRequest, frozen=True, kw_only=True):
 
 
 class RequestClosed(OfRequest, frozen=True, kw_only=True):
-    """It ended with a reason: withdrawn, referred, unreachable, out_of_scope, moved_or_died, duplicate, advice_only."""
+    """It ended with a reason: a code of the table `ending`."""
 
     ending: str
     served: bool

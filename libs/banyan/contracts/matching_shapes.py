@@ -58,21 +58,24 @@ class Turn(Shape, frozen=True, kw_only=True):
 
 
 class Supply(Shape, frozen=True, kw_only=True):
-    """What a service assignment offers: codes and integers only. `proficiency` runs beside `fields`, 1 to 3."""
+    """What a service assignment offers: codes and whole numbers. `fields` gives the proficiency, 1 to 3, in each."""
 
     person_id: str
-    fields: tuple[str, ...]
-    proficiency: tuple[int, ...]
+    area: str
+    fields: dict[str, int]
     lon_udeg: int
     lat_udeg: int
     weekly_capacity: int
-    from_on: date
-    until_on: date | None = None
+    since: date
+    until: date | None = None
+    host_kind: str = ""
+    host_id: str = ""
     account: str | None = None
     languages: tuple[str, ...] = ()
-    sex: str | None = None
-    level: str | None = None
-    registered_until: date | None = None
+    sex: str = "0"
+    level: str = "none"
+    registered: bool = False
+    registration_until: date | None = None
     slots: tuple[int, ...] = ()
     cross_area: bool = False
 
@@ -82,6 +85,7 @@ class Term(Shape, frozen=True, kw_only=True):
 
     name: str
     points: int
+    title: str = ""
     facts: dict[str, Any] = {}
 
 
@@ -107,6 +111,7 @@ class Broken(Shape, frozen=True, kw_only=True):
     """A hard rule that does not hold, with its facts."""
 
     rule: str
+    title: str = ""
     facts: dict[str, Any] = {}
 
 
@@ -174,6 +179,7 @@ class RequestView(Shape, frozen=True, kw_only=True):
     address: str | None = None
     point: Point | None = None
     worker_id: str | None = None
+    call_first: tuple[str, ...] = ()
     candidates: tuple[Ranked, ...] = ()
     offers: tuple[OfferView, ...] = ()
     overrides: int = 0
