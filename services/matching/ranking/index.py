@@ -174,11 +174,13 @@ class Index:
 
     def explain(self, request: Request, worker_id: str) -> Explanation:
         """Every rule and term of a pair with its facts; refuses `worker_not_matchable`."""
+        request.check(self._figures.fields)
         with self._lock:
             return explain_pair(self._worker(worker_id), request, self._figures)
 
     def why_not(self, request: Request, worker_id: str, k: int = TOP_K) -> WhyNot:
         """Why a worker is not among the first k; refuses `worker_not_matchable`."""
+        request.check(self._figures.fields)
         with self._lock:
             pair = explain_pair(self._worker(worker_id), request, self._figures)
             best = [] if pair.failed else self._rank(request, k)
@@ -206,9 +208,9 @@ class Index:
 
     def _room_for(self, k: int) -> tuple[Ints, Ints]:
         """The two arrays of length k that the kernel fills, kept between calls of the same k."""
+        if k < 1:
+            raise ValueError("k is at least 1")
         if len(self._best[0]) != k:
-            if k < 1:
-                raise ValueError("k is at least 1")
             self._best = (np.empty(k, np.int64), np.empty(k, np.int64))
         return self._best
 
