@@ -1,1 +1,1 @@
-"""A service of the smallest kind, for the frame's own tests: a tree that is planted, watered by volunteers and felled."""
+"""A service of the smallest kind, for the tests of the frame: a tree that is planted, watered and felled."""

@@ -21,7 +21,7 @@ from psycopg import errors
 
 from banyan.kernel.context import Caller, Context
 from banyan.kernel.decision import Aggregate, Decision
-from banyan.kernel.message import Ask, Bulk, Command, Done, Query
+from banyan.kernel.message import Bulk, Command, Done, Query
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec
@@ -143,7 +143,7 @@ class Bus:
                             raise errors.SerializationFailure("an expired refusal was forgotten; again")
                         connection.execute("commit")
                         return reply
-                    context = self.context(order.caller, row[1], type(command), order.key)
+                    context = self.context(order.caller, row[1], command.may, order.key)
                     keys = PersonKeys(connection, self.vault)
                     outcome = Outcome()
                     done = self._decide(connection, decision, command, row[3:], context, keys, outcome)
@@ -186,7 +186,7 @@ class Bus:
             raise _Again(code, facts)
         return str(reply).encode()
 
-    def context(self, caller: Caller, now: dt.datetime, ask: type[Ask], key: str) -> Context:
+    def context(self, caller: Caller, now: dt.datetime, may: tuple[str, ...], key: str = "") -> Context:
         """What a rule or view may know, at a transaction's time."""
         known = self.reference.current()
         return Context(
@@ -197,7 +197,7 @@ class Bus:
             workdays=known.workdays,
             seed=os.urandom(16),
             key=key,
-            may=ask.may,
+            may=may,
         )
 
     def _decide(
@@ -316,7 +316,7 @@ class Bus:
         with telemetry.span(f"{self.service.name}.{query.method()}", traceparent) as span:
             with self.pool.connection() as connection, connection.transaction():
                 now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-                context = self.context(caller, now, type(query), "")
+                context = self.context(caller, now, query.may)
                 db = Db(connection, self.vault, context, service=self.service.name)
                 answer = view(query, context, db)
                 if db.seen:

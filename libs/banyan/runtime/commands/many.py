@@ -68,7 +68,7 @@ def _together(bus: Bus, items: list[tuple[Command, str]], caller: Caller) -> dic
             connection.execute("begin")
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
             fresh, again = _claim(bus, connection, items, caller)
-            context = bus.context(caller, now, type(items[0][0]), "")
+            context = bus.context(caller, now, items[0][0].may)
             keys = PersonKeys(connection, bus.vault)
             outcome = Outcome()
             answers = _decide_all(bus, decision, fresh, connection, context, keys, outcome)

@@ -58,8 +58,9 @@ create table notice (
     id bigint generated always as identity primary key, template text not null, recipient text not null, about text not null,
     facts jsonb not null, urgent boolean not null, made_at timestamptz not null, due_at timestamptz not null,
     state text not null default 'waiting' check (state in ('waiting', 'sent', 'failed')), attempts int not null default 0,
-    channel text, receipt text, sent_at timestamptz);
+    channel text, receipt text, sent_at timestamptz, told boolean not null default false);
 create index notice_waiting on notice (due_at) where state = 'waiting';
+create index notice_untold on notice (id) where state <> 'waiting' and not told;
 
 -- The service's copy of identity's reference data, kept by events.
 create table reference (kind text not null, key text not null, body jsonb not null, primary key (kind, key));

@@ -22,7 +22,7 @@ from banyan.runtime.events.declare import PROJECTIONS, REACTIONS
 from banyan.runtime.host.schedule import SCHEDULES, Schedule
 
 PROVINCE = "350000000000"
-MODULES = ("tables", "store", "views", "reactions", "projections", "schedules", "jobs")
+MODULES = ("tables", "store", "views", "reactions", "projections", "schedules", "notices", "jobs")
 
 
 @dataclass

@@ -1,0 +1,250 @@
+"""`banyan work`: plain threads for all that is not asked by a caller: relay, seals, heads, subscriptions, schedules,
+notices, jobs. Any number of such processes may run; where one must do a thing alone, an advisory lock says which."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import structlog
+
+from banyan.kernel.context import Caller, Grant
+from banyan.kernel.message import SYSTEM
+from banyan.kernel.refusal import Refused
+from banyan.runtime.commands.bus import Bus
+from banyan.runtime.commands.store import Db
+from banyan.runtime.events import log as event_log
+from banyan.runtime.events import park, react, reference, seal
+from banyan.runtime.events.broker import Inbox, Publisher
+from banyan.runtime.events.relay import Relay
+from banyan.runtime.events.subscribe import Apply, Subscription
+from banyan.runtime.host.app import App, system_token
+from banyan.runtime.host.loops import Leader, Loop, led
+from banyan.runtime.host.reference import SUBSCRIPTION
+from banyan.runtime.host.schedule import Schedule
+from banyan.runtime.host.service import PROVINCE
+from banyan.runtime.notify.send import Sender
+from banyan.runtime.rpc.threads import ThreadClient
+from banyan.vault.keys import SigningUnavailable
+from banyan.vault.sign import Signer
+from banyan.wire.cloudevents import spliced
+
+log = structlog.get_logger()
+HEADS_S, LOOK_S, PARKED_S = 60, 10, 60
+TOKEN_S = 120
+
+
+class LogReader:
+    """Reads other services' logs over RPC, under a token of this process."""
+
+    def __init__(self, client: ThreadClient, app: App) -> None:
+        self._client, self._app = client, app
+        self._token, self._until = "", 0.0
+
+    def fetch(self, stream: str, after: int, limit: int) -> list[bytes]:
+        """Items of a stream after a position, as they are stored."""
+        body = {"stream": stream, "after": after, "limit": limit}
+        reply = self._client.call(stream.split(".", 1)[0], "events_read", body, token=self._sign(), timeout_s=20)
+        return [bytes(item) for item in msgspec.json.decode(reply, type=_Items).items]
+
+    def heads(self, streams: Iterable[str]) -> dict[str, int]:
+        """The last position of each stream, as its service says; a service that does not answer is left out."""
+        found: dict[str, int] = {}
+        for service in {stream.split(".", 1)[0] for stream in streams}:
+            reply = self._client.call(service, "events_positions", {}, token=self._sign(), timeout_s=5)
+            found.update({name: int(at) for name, at in msgspec.json.decode(reply)["streams"].items()})
+        return {stream: found[stream] for stream in streams if stream in found}
+
+    def _sign(self) -> str:
+        if time.monotonic() > self._until:
+            caller = Caller(account="system:work", grants=(Grant(duty=SYSTEM, division=PROVINCE),))
+            self._token, self._until = system_token(self._app.keys, caller), time.monotonic() + TOKEN_S
+        return self._token
+
+
+class _Items(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+class Work:
+    """The loops of one service in this process."""
+
+    def __init__(self, app: App, client: ThreadClient) -> None:
+        self.app, self.reader = app, LogReader(client, app)
+        self.loops: list[Loop] = []
+        self._leader_url = app.settings.database_url(app.service.name)
+        self._start_relay()
+        self._start_seals()
+        for name, streams, apply in self._subscriptions():
+            self._start_subscription(name, streams, apply)
+        for schedule in app.service.schedules:
+            self._start_schedule(schedule)
+        sender = Sender(app.bus, app.settings)
+        self._add_led("notices", sender.turn, pause_s=0.2)
+
+    def start(self) -> None:
+        """Starts every loop."""
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """Stops every loop after its turn."""
+        for loop in self.loops:
+            loop.stop()
+        for loop in self.loops:
+            loop.join(timeout=10)
+
+    def _add_led(self, name: str, turn: Callable[[], bool], *, pause_s: float) -> Leader:
+        name = f"{self.app.service.name}.{name}"
+        leader = Leader(self._leader_url, name)
+        self.loops.append(Loop(name, led(leader, turn), pause_s=pause_s))
+        return leader
+
+    def _start_relay(self) -> None:
+        relay = Relay(self.app.service.name, self.app.pool)
+        publisher = Publisher(self.app.settings.amqp_url, f"relay {self.app.service.name}")
+
+        def turn() -> bool:
+            positioned = relay.position()
+            try:
+                published = publish(relay, publisher)
+            except Exception:
+                publisher.close()
+                raise
+            if not positioned and not published:
+                leader.wait_for("outbox", 0.5)
+            return True
+
+        leader = self._add_led("relay", turn, pause_s=0.2)
+
+    def _start_seals(self) -> None:
+        service, pool, signer = self.app.service.name, self.app.pool, Signer(self.app.keys)
+        signed_at = 0.0
+
+        def turn() -> bool:
+            nonlocal signed_at
+            with_signature = time.monotonic() - signed_at > HEADS_S
+            more = sealed_while_signing_works(service, pool, signer) >= seal.BATCH
+            if with_signature:
+                sign_all(service, pool, signer)
+                signed_at = time.monotonic()
+            return more
+
+        self._add_led("seals", turn, pause_s=1.0)
+
+    def _subscriptions(self) -> list[tuple[str, Sequence[str], Apply]]:
+        service, bus = self.app.service, self.app.bus
+        found: list[tuple[str, Sequence[str], Apply]] = [(SUBSCRIPTION, reference.STREAMS, reference.keep)]
+        if service.reactions:
+            streams = sorted({event.stream for event in service.reactions})
+            found.append(("reactions", streams, react.reacting(bus, "reactions")))
+            self._start_retries(bus)
+        if service.projections:
+            fold = service.projections.__getitem__
+            found.append(("projections", sorted(service.projections), react.projecting(bus, fold)))
+        return found
+
+    def _start_retries(self, bus: Bus) -> None:
+        kinds = {event.type_name(): event for event in bus.service.reactions}
+
+        def turn() -> bool:
+            park.retry(self.app.pool, "reactions", lambda item: react.react(bus, "reactions", item, kinds))
+            return False
+
+        self._add_led("parked", turn, pause_s=PARKED_S)
+
+    def _start_subscription(self, name: str, streams: Sequence[str], apply: Apply) -> None:
+        subscription = Subscription(name, streams, self.app.pool, apply, self.reader.fetch)
+        vhost_queue = f"banyan.{self.app.settings.database_prefix}{self.app.service.name}.{name}"
+        inbox = Inbox(self.app.settings.amqp_url, vhost_queue, streams)
+        looked_at = -float(LOOK_S)
+
+        def turn() -> bool:
+            nonlocal looked_at
+            bodies = inbox.take(500, wait_s=1.0, gather_s=0.005)
+            if bodies:
+                subscription.take(bodies)
+                inbox.done(len(bodies))
+            if time.monotonic() - looked_at > LOOK_S:
+                catch_up(subscription, self.reader)
+                looked_at = time.monotonic()
+            return True
+
+        self.loops.append(Loop(f"{self.app.service.name}.{name}", turn, pause_s=0.2, failed=inbox.close))
+
+    def _start_schedule(self, schedule: Schedule) -> None:
+        def turn() -> bool:
+            run_schedule(self.app.bus, schedule)
+            return False
+
+        self._add_led(f"schedule.{schedule.name}", turn, pause_s=schedule.seconds)
+
+
+def publish(relay: Relay, publisher: Publisher) -> int:
+    """Publishes what no confirm has covered and marks it; answers how many."""
+    rows = relay.unpublished()
+    if not rows:
+        publisher.beat()
+        return 0
+    publisher.publish((stream, spliced(bytes(b), bytes(s), bytes(d), bytes(c))) for stream, _, s, d, c, b in rows)
+    relay.mark({stream: position for stream, position, *_ in rows})
+    return len(rows)
+
+
+def sealed_while_signing_works(service: str, pool: object, signer: Signer) -> int:
+    """Seals only while the key can be read: a seal without a signed head would prove nothing."""
+    try:
+        signer.begin()
+    except SigningUnavailable as error:
+        log.error("签名密钥不可读，审计记录暂不能封存", service=service, reason=dict(error.facts))
+        return 0
+    return seal.seal(service, pool)  # type: ignore[arg-type]
+
+
+def sign_all(service: str, pool: object, signer: Signer) -> None:
+    """Signs the heads of all streams and of the audit trail."""
+    with pool.connection() as connection, connection.transaction():  # type: ignore[attr-defined]
+        states = connection.execute("select name, position, chain from stream").fetchall()
+        audit_at, audit_chain = seal.state(connection, service)
+        event_log.sign_heads(connection, signer, [*states, (seal.stream_of(service), audit_at, audit_chain)])
+
+
+def catch_up(subscription: Subscription, reader: LogReader) -> None:
+    """Reads from the log what the broker has not brought; it may have lost everything."""
+    positions = subscription.positions()
+    for stream, head in reader.heads(subscription.streams).items():
+        if head > positions[stream]:
+            subscription.catch_up(stream, head)
+
+
+def run_schedule(bus: Bus, schedule: Schedule) -> None:
+    """Gives the commands that are due, each under its own key; one refusal does not keep the others."""
+    with bus.pool.connection() as connection, connection.transaction():
+        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+        context = bus.context(bus.service.system_caller, now, (SYSTEM,))
+        due = list(schedule.due(Db(connection, bus.vault, context, service=bus.service.name), context))
+    for key, command in due:
+        try:
+            bus.system(command, f"{schedule.name}:{key}")
+        except Refused as refused:
+            log.warning("到期事项未能办理", schedule=schedule.name, key=key, code=refused.code)
+
+
+def run(apps: Sequence[App], *, ready: Callable[[], None] | None = None) -> None:
+    """Works for all the services until SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    client = ThreadClient(apps[0].settings.amqp_url, connection_name="banyan work")
+    works = [Work(app, client) for app in apps]
+    for work in works:
+        work.start()
+    if ready:
+        ready()
+    stop.wait()
+    for work in works:
+        work.stop()
+    client.close()
