@@ -22,9 +22,14 @@ from banyan.vault.keys import KeyFolder, default_folder
 SYSTEM_TOKEN_S = 300
 
 
+def package_of(name: str) -> str:
+    """Where a service's code is: services.<name>, unless the name is a package's already."""
+    return name if "." in name else f"services.{name}"
+
+
 def load_service(name: str) -> Service:
     """The service of a name, built by its own package."""
-    service: Service = importlib.import_module(f"services.{name}.service").SERVICE
+    service: Service = importlib.import_module(f"{package_of(name)}.service").SERVICE
     return service
 
 

@@ -1,0 +1,88 @@
+"""The three kinds of process and the migration, as the command line starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Sequence
+
+import structlog
+from prometheus_client import start_http_server
+
+from banyan.runtime.host import settings as all_settings
+from banyan.runtime.host import telemetry
+from banyan.runtime.host.app import App, load_service, open_keys, package_of
+from banyan.runtime.host.migrate import migrate as migrate_one
+from banyan.runtime.host.settings import Settings
+
+SERVICES = ("identity", "registry", "matching", "insight")
+log = structlog.get_logger()
+
+
+def _apps(names: Sequence[str], process: str) -> tuple[Settings, list[App]]:
+    settings = all_settings.load()
+    telemetry.start(settings, process)
+    keys = open_keys(settings)
+    return settings, [App(load_service(name), settings, keys) for name in names or SERVICES]
+
+
+def _ready(settings: Settings, process: str) -> Callable[[], None]:
+    """What a process does when it serves: opens its metrics and leaves a file that says so."""
+
+    def ready() -> None:
+        port = settings.metrics_port or _free_port()
+        start_http_server(port, addr="127.0.0.1")
+        settings.run.mkdir(parents=True, exist_ok=True)
+        (settings.run / f"{process}.ready").write_text(f"{os.getpid()} {port}\n")
+        log.info("已就绪", process=process, metrics=f"http://127.0.0.1:{port}/metrics")
+
+    return ready
+
+
+def _free_port() -> int:
+    from banyan.testkit.detached import free_port
+
+    return free_port()
+
+
+def serve(names: Sequence[str]) -> None:
+    """Answers RPC for the services; loading comes before consuming."""
+    from banyan.runtime.rpc import green
+
+    green.assert_green_psycopg()
+    settings, apps = _apps(names, "banyan serve")
+    for app in apps:
+        app.reference.current()
+        _warm(app)
+    handlers = {app.service.name: app.bus.execute for app in apps}
+    green.serve(handlers, settings.amqp_url, max_workers=settings.workers, on_ready=_ready(settings, "serve"))
+
+
+def _warm(app: App) -> None:
+    """State that a service keeps in memory, where it has any: services.<name>.state.start(app)."""
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(f"{app.service.package}.state").start(app)
+
+
+def work(names: Sequence[str]) -> None:
+    """Runs the loops of the services."""
+    from banyan.runtime.host import work as working
+
+    settings, apps = _apps(names, "banyan work")
+    working.run(apps, ready=_ready(settings, "work"))
+
+
+def gateway() -> None:
+    """Serves HTTP."""
+    settings = all_settings.load()
+    telemetry.start(settings, "banyan gateway")
+    importlib.import_module("services.gateway.app").serve(settings)
+
+
+def migrate(names: Sequence[str]) -> None:
+    """Brings the databases up to date and says where they stand."""
+    settings = all_settings.load()
+    for name in names or SERVICES:
+        revision = migrate_one(settings, name.rsplit(".", 1)[-1], package_of(name))
+        log.info("数据库已是最新", service=name, revision=revision)

@@ -1,0 +1,68 @@
+"""One command, its event, its figure, its proof: the thinnest path, through real servers and real processes."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+
+from banyan.cli.verify import verify
+from banyan.kernel.refusal import Refused
+from tests.instance import Instance
+
+
+def test_a_command_becomes_an_event_a_figure_and_a_proof(platform: Instance) -> None:
+    tree = platform.command("plant_tree", division="350203001000", label="甲", owner="王二")
+    for number in range(20):
+        platform.command("water_tree", key=f"w{number}", tree_id=tree["id"], litres=2)
+
+    platform.wait_until(lambda: platform.figure().get(tree["id"]) == 40, "the projection has all the water")
+    items = platform.stream("sample.tree")
+    assert [json.loads(item)["type"] for item in items[:2]] == [
+        "cn.banyan.sample.tree.planted.v1",
+        "cn.banyan.sample.tree.watered.v1",
+    ]
+    assert "王二" not in b"".join(items).decode()
+    assert verify(items, public_keys=platform.public_keys()).whole
+
+
+def test_the_same_key_answers_the_same_and_another_body_is_refused(platform: Instance) -> None:
+    first = platform.command("plant_tree", key="k", division="350203001000", label="一")
+    assert platform.command("plant_tree", key="k", division="350203001000", label="一") == first
+    with pytest.raises(Refused) as refused:
+        platform.command("plant_tree", key="k", division="350203001000", label="二")
+    assert refused.value.code == "key_reused"
+
+
+def test_what_was_seen_is_in_the_audit_trail(platform: Instance) -> None:
+    tree = platform.command("plant_tree", division="350203001000", label="乙", owner="王二")
+    assert platform.query("see_tree", tree_id=tree["id"])["owner"] == "王二"
+    looks = platform.query("who_looked", duty="audit_admin", person_id=tree["id"])["items"]
+    assert [(look["method"], look["fields"]) for look in looks][0] == ("see_tree", ["owner"])
+
+
+def test_an_erased_owner_stays_erased_and_the_proof_whole(platform: Instance) -> None:
+    tree = platform.command("plant_tree", division="350203001000", label="丙", owner="王二")
+    platform.command("forget_owner", tree_id=tree["id"])
+    platform.wait_until(lambda: tree["id"] in str(platform.stream("sample.tree")), "the event is in the log")
+    assert verify(platform.stream("sample.tree"), public_keys=platform.public_keys()).whole
+    with psycopg.connect(platform.database) as connection:
+        row = connection.execute("select wrapped from person_key where person_id = %s", (tree["id"],)).fetchone()
+        assert row == (None,)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "code"),
+    [
+        ("plant_tree", {"division": "350103001000", "label": "外地"}, "not_found"),
+        ("water_tree", {"tree_id": "t-none", "litres": 1}, "not_found"),
+        ("water_tree", {"tree_id": "t-none", "litres": 0}, "bad_input"),
+        ("plant_tree", {"division": "350203001000", "label": "榕", "colour": "绿"}, "bad_input"),
+        ("cut_hedge", {}, "unknown_command"),
+    ],
+)
+def test_a_wrong_call_is_refused_clearly(platform: Instance, method: str, body: dict[str, object], code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        platform.command(method, **body)
+    assert refused.value.code == code
