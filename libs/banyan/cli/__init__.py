@@ -90,6 +90,40 @@ def status(folder: Folder = RUN) -> None:
     raise typer.Exit(1 if sick else 0)
 
 
+@app.command()
+def clock(forward: Annotated[str, typer.Option(help="向前移动多少，如 26h、90m")], folder: Folder = RUN) -> None:
+    """移动演示或测试的时钟（正式运行时拒绝）。"""
+    from banyan.cli.clock import forward as move
+    from banyan.cli.clock import milliseconds
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.processes import SERVICES
+
+    offset_ms = move(Laptop(folder).settings(), SERVICES, milliseconds(forward))
+    typer.echo(f"时钟已前移，合计 {offset_ms // 60_000} 分钟（此后的等待时间均为模拟）")
+
+
+@app.command()
+def backup(to: Path, folder: Folder = RUN) -> None:
+    """备份全部服务的数据库（密钥须另行备份）。"""
+    from banyan.cli.backup import backup as run
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.processes import SERVICES
+
+    run(Laptop(folder).settings(), SERVICES, to, typer.echo)
+
+
+@app.command()
+def restore(source: Path, folder: Folder = RUN) -> None:
+    """从备份恢复到空的数据库；期间已删除的个人信息会再次删除。"""
+    from banyan.cli.backup import restore as run
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.processes import SERVICES
+    from banyan.runtime.host.erasures import Ledger
+
+    settings = Laptop(folder).settings()
+    run(settings, SERVICES, source, Ledger(settings.ledger_folder()), typer.echo)
+
+
 @app.command("verify")
 def verify_command() -> None:
     """证明事件流或审计记录完整（见 banyan verify --help）。"""

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from banyan.kernel.refusal import Refused
+from banyan.runtime.host.settings import Settings
 from banyan.testkit.detached import find, free_port, read_state, stamp, tail, write_state
 from banyan.testkit.servers import PrivatePostgres, PrivateRabbit
 from banyan.vault import keys
@@ -78,6 +79,11 @@ class Laptop:
             "PYTHONUTF8": "1",
         }
         return {**os.environ, **own}
+
+    def settings(self) -> Settings:
+        """The settings that its processes have, for commands that look at its databases."""
+        own = {k.removeprefix("BANYAN_").lower(): v for k, v in self.environment().items() if k.startswith("BANYAN_")}
+        return Settings.model_validate(own)
 
     def up(self, say: Say) -> float:
         """Starts all that does not run; answers the seconds until the platform was ready, servers not counted."""

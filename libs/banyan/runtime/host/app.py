@@ -17,7 +17,7 @@ from banyan.runtime.host.reference import Reference
 from banyan.runtime.host.service import Service
 from banyan.runtime.host.settings import Settings
 from banyan.vault.fields import Vault
-from banyan.vault.keys import KeyFolder, default_folder
+from banyan.vault.keys import KeyFolder
 
 SYSTEM_TOKEN_S = 300
 
@@ -79,7 +79,7 @@ def public_jwks(keys: KeyFolder) -> dict[str, dict[str, str]]:
 
 def open_keys(settings: Settings) -> KeyFolder:
     """The instance's keys; a missing one stops the start and is never made anew."""
-    return KeyFolder(settings.keys or default_folder(settings.database_prefix.rstrip("_")))
+    return KeyFolder(settings.key_folder())
 
 
 def system_token(keys: KeyFolder, caller: Caller) -> str:

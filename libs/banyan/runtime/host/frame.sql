@@ -16,6 +16,7 @@ create index idempotency_expiry on idempotency (expires_at);
 create table person_key (
     person_id text primary key, wrapped bytea, made_at timestamptz not null default now(), destroyed_at timestamptz,
     check ((wrapped is null) = (destroyed_at is not null)));
+create index person_key_destroyed on person_key (person_id) where wrapped is null;
 
 create table outbox (
     id bigint generated always as identity primary key, event_id text not null, stream text not null, aggregate_id text not null,

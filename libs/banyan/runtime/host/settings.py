@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from banyan.kernel.refusal import Refused
+from banyan.vault.keys import default_folder
 
 
 class Settings(BaseSettings):
@@ -21,6 +22,7 @@ class Settings(BaseSettings):
     amqp_url: str = ""
     database_prefix: str = "banyan_"  # a service's database is prefix + name
     keys: Path | None = None  # the folder of keys; default: outside the clone, in the user's data folder
+    erasures: Path | None = None  # the ledger of erasures, outside of the databases; default: beside the keys
     run: Path = Path(".run")  # where the file adapter of notices, uploads and logs live
     http_host: str = "127.0.0.1"
     http_port: int = 8080
@@ -29,6 +31,14 @@ class Settings(BaseSettings):
     workers: int = 20  # commands in progress at once, a service and process
     trace_share: int = 5  # of 100 calls, how many are traced
     otlp_url: str = ""  # of an OpenTelemetry collector; empty: traces stay in the logs
+
+    def key_folder(self) -> Path:
+        """Where the instance's keys lie."""
+        return self.keys or default_folder(self.database_prefix.rstrip("_"))
+
+    def ledger_folder(self) -> Path:
+        """Where the ledger of erasures lies."""
+        return self.erasures or self.key_folder() / "erasures"
 
     def database_url(self, service: str) -> str:
         """The URL of a service's own database."""

@@ -22,6 +22,7 @@ from banyan.runtime.events.broker import Inbox, Publisher
 from banyan.runtime.events.relay import Relay
 from banyan.runtime.events.subscribe import Apply, Subscription
 from banyan.runtime.host.app import App, system_token
+from banyan.runtime.host.erasures import Ledger
 from banyan.runtime.host.loops import Leader, Loop, led
 from banyan.runtime.host.reference import SUBSCRIPTION
 from banyan.runtime.host.schedule import Schedule
@@ -122,11 +123,14 @@ class Work:
 
     def _start_seals(self) -> None:
         service, pool, signer = self.app.service.name, self.app.pool, Signer(self.app.keys)
+        ledger = Ledger(self.app.settings.ledger_folder())
         signed_at = 0.0
 
         def turn() -> bool:
             nonlocal signed_at
             with_signature = time.monotonic() - signed_at > HEADS_S
+            with pool.connection() as connection:
+                ledger.note(service, connection)
             more = sealed_while_signing_works(service, pool, signer) >= seal.BATCH
             if with_signature:
                 sign_all(service, pool, signer)
