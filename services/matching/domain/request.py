@@ -23,7 +23,7 @@ REQUEST = Machine(
         Move("triage", ("submitted", *OPEN), "triaged"),
         *(Move("acknowledge", state, "triaged" if state == "submitted" else state) for state in ("submitted", *OPEN)),
         Move("propose", OPEN, "proposed"),
-        Move("find_nobody", ("triaged", "proposed", "unmatched", "dispatched"), "unmatched"),
+        Move("find_nobody", OPEN, "unmatched"),
         Move("dispatch", OPEN, "dispatched"),
         Move("assign", OPEN, "accepted"),
         Move("accept", "dispatched", "accepted"),
