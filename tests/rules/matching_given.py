@@ -88,10 +88,10 @@ class World:
         facts = {name: getattr(self, f"fact_{name}")(record, command, context) for name in decision.facts}
         after, *said = decision.decide(record, command, context, **also, **facts)
         changed = after if isinstance(after, dict) else {"": after}
-        self.records |= {each.id: each for each in changed.values()}
+        self.records |= {each.id: each for each in changed.values() if each is not None}
         self.events += [s for s in said if isinstance(s, Event)]
         self.notices += [s for s in said if isinstance(s, Notice)]
-        return changed[""]
+        return next(iter(changed.values()), None)
 
     def _reach(self, context: Context, command: type[Command], division: str) -> None:
         held = context.caller.duties() & set(command.may)

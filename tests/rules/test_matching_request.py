@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from banyan.contracts import matching as m
 from banyan.contracts.matching_shapes import Contact, Guardian, Measure
@@ -27,6 +26,7 @@ from tests.rules.matching_given import (
     assess,
     by,
     caller,
+    keep,
     worker_caller,
 )
 
@@ -148,7 +148,7 @@ def test_the_lead_confirms_a_proposed_worker_and_no_other() -> None:
     world.workers(3)
     request = world.triaged()
     world.do(LEAD, m.ProposeWorkers(request_id=request.id))
-    world.do(SYSTEM, replace_supply(world, "a-w2", fields={"welfare": 1}))
+    world.do(SYSTEM, keep(2, fields={"welfare": 1}))
     with pytest.raises(Refused, match="worker_unfit"):
         world.do(LEAD, m.ConfirmDispatch(request_id=request.id, worker_id="a-w2"))
     with pytest.raises(Refused, match="not_proposed"):
@@ -158,18 +158,12 @@ def test_the_lead_confirms_a_proposed_worker_and_no_other() -> None:
     assert world.records["a-w1"].offered == (request.id,)
 
 
-def replace_supply(world: World, id: str, **other: Any) -> m.ChangeWorker:
-    """The same assignment on other terms."""
-    worker = world.records[id]
-    return m.ChangeWorker(worker_id=id, division=worker.division, supply=replace(worker.supply, **other))
-
-
 def test_the_hard_rules_are_asked_again_under_the_lock() -> None:
     world = World()
     world.workers(2)
     request = world.triaged()
     world.do(LEAD, m.ProposeWorkers(request_id=request.id))
-    world.do(SYSTEM, m.SuspendWorker(worker_id="a-w0", active=False, reason="注册失效"))
+    world.do(SYSTEM, m.SuspendWorker(worker_id="a-w0", division=TOWN, reason="注册失效"))
     request = world.do(LEAD, m.DispatchNext(request_id=request.id))
     assert request.offer.worker_id == "a-w1"
 
@@ -269,7 +263,7 @@ def test_a_worker_whose_registration_lapsed_meanwhile_cannot_accept() -> None:
     world = World()
     world.workers(1)
     request = world.offered()
-    world.do(SYSTEM, m.SuspendWorker(worker_id="a-w0", active=False, reason="注册失效"))
+    world.do(SYSTEM, m.SuspendWorker(worker_id="a-w0", division=TOWN, reason="注册失效"))
     with pytest.raises(Refused, match="worker_unfit"):
         world.do(by("a-w0"), m.AcceptOffer(request_id=request.id))
     request = world.do(SYSTEM, m.ExpireOffer(request_id=request.id))
@@ -296,8 +290,7 @@ def test_silence_expires_and_the_last_silence_leads_to_the_duty_officer() -> Non
     world = World()
     world.workers(1)
     request = world.offered()
-    with pytest.raises(Refused, match="not_due"):
-        world.do(SYSTEM, m.ExpireOffer(request_id=request.id))
+    assert world.do(SYSTEM, m.ExpireOffer(request_id=request.id)) == request
     world.pass_time(hours=24)
     request = world.do(SYSTEM, m.ExpireOffer(request_id=request.id))
     assert request.state == "proposed"
@@ -319,13 +312,23 @@ def test_a_worker_who_leaves_gives_the_case_back_and_a_second_match_begins() -> 
     world = World()
     world.workers(2)
     request = world.accepted()
-    world.do(SYSTEM, m.EndWorker(worker_id="a-w0", reason="离职"))
-    assert said(world, m.WorkerEnded).open_requests == (request.id,)
+    world.do(SYSTEM, m.EndWorker(worker_id="a-w0", division=TOWN, reason="离职"))
+    assert said(world, m.WorkerEnded).accepted == (request.id,)
     request = world.do(SYSTEM, m.ReleaseWorker(request_id=request.id, reason="社工离岗"))
     assert (request.state, request.worker_id) == ("triaged", None)
     assert request.holder == Holder(duty="station_lead", division=TOWN)
     request = world.do(LEAD, m.ProposeWorkers(request_id=request.id))
     assert [c.worker_id for c in request.candidates] == ["a-w1"]
+
+
+def test_our_own_reaction_that_comes_too_late_changes_nothing() -> None:
+    world = World()
+    world.workers(2)
+    request = world.accepted()
+    for command in (m.ProposeWorkers, m.DispatchNext, m.ExpireOffer):
+        assert world.do(SYSTEM, command(request_id=request.id)) == request
+    ended = world.do(LEAD, m.CloseRequest(request_id=request.id, ending="died", reason="已故"))
+    assert world.do(SYSTEM, m.ReleaseWorker(request_id=request.id, reason="社工离岗")) == ended
 
 
 def test_direct_dispatch_is_policy_and_never_for_a_protected_request() -> None:

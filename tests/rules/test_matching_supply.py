@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from banyan.contracts import matching as m
 from banyan.contracts.matching_shapes import Turn
@@ -92,12 +91,28 @@ def test_an_assignment_that_no_rule_could_use_is_refused(supply: dict[str, Any])
 def test_an_ended_assignment_can_be_opened_again() -> None:
     world = World()
     worker = world.do(SYSTEM, keep(0))
-    world.do(SYSTEM, m.EndWorker(worker_id=worker.id, reason="合同到期"))
-    with pytest.raises(Refused, match="wrong_state"):
-        world.do(SYSTEM, m.SuspendWorker(worker_id=worker.id, active=False, reason="x"))
-    supply = replace(worker.supply, weekly_capacity=5)
-    again = world.do(SYSTEM, m.ChangeWorker(worker_id=worker.id, division=TOWN, supply=supply))
+    world.do(SYSTEM, m.EndWorker(worker_id=worker.id, division=TOWN, reason="合同到期"))
+    assert world.do(SYSTEM, m.SuspendWorker(worker_id=worker.id, division=TOWN, reason="暂停")) is None
+    world.do(SYSTEM, keep(0, weekly_capacity=5))
+    again = world.records[worker.id]
     assert (again.state, again.supply.weekly_capacity) == ("on_call", 5)
+
+
+def test_an_assignment_that_never_was_confirmed_ends_without_a_word() -> None:
+    world = World()
+    assert world.do(SYSTEM, m.EndWorker(worker_id="a-none", division=TOWN, reason="未确认")) is None
+    assert world.events == []
+
+
+def test_a_paused_worker_keeps_the_cases_and_the_station_hears_of_them() -> None:
+    world = World()
+    world.workers(1)
+    request = world.accepted()
+    world.do(SYSTEM, m.SuspendWorker(worker_id="a-w0", division=TOWN, reason="lapsed"))
+    assert world.records["a-w0"].accepted == (request.id,)
+    assert [n.to for n in world.notices if n.template == "worker_paused"] == [f"station_lead@{TOWN}"]
+    world.do(SYSTEM, keep(0))
+    assert world.records["a-w0"].state == "on_call"
 
 
 def test_every_change_of_load_is_said() -> None:

@@ -146,6 +146,7 @@ class FailDelivery(Command, frozen=True, kw_only=True):
 
     may: ClassVar = (SYSTEM,)
     request_id: str
+    certain: bool = False
 
 
 class AcceptOffer(Command, frozen=True, kw_only=True):
@@ -357,16 +358,7 @@ class SetRoster(Command, frozen=True, kw_only=True):
 
 
 class KeepWorker(Command, frozen=True, kw_only=True):
-    """登记一名可派社工（来自登记服务的服务岗位）。"""
-
-    may: ClassVar = (SYSTEM,)
-    worker_id: str
-    division: str
-    supply: shapes.Supply
-
-
-class ChangeWorker(Command, frozen=True, kw_only=True):
-    """更新一名可派社工的岗位内容。"""
+    """登记或更新一名可派社工（来自登记服务的服务岗位）。"""
 
     may: ClassVar = (SYSTEM,)
     worker_id: str
@@ -375,19 +367,20 @@ class ChangeWorker(Command, frozen=True, kw_only=True):
 
 
 class SuspendWorker(Command, frozen=True, kw_only=True):
-    """暂停或恢复派单（注册失效、暂停、恢复）。"""
+    """暂停派单（注册失效或暂停）；已接的个案仍在，未答复的派单转下一名。"""
 
     may: ClassVar = (SYSTEM,)
     worker_id: str
-    active: bool
+    division: str
     reason: str
 
 
 class EndWorker(Command, frozen=True, kw_only=True):
-    """服务岗位结束，不再派单。"""
+    """服务岗位结束，不再派单；手上的个案重新推荐。"""
 
     may: ClassVar = (SYSTEM,)
     worker_id: str
+    division: str
     reason: str
 
 
@@ -691,15 +684,17 @@ class WorkerLoadChanged(OfWorker, frozen=True, kw_only=True):
 
 
 class WorkerSuspended(OfWorker, frozen=True, kw_only=True):
-    """Asked no more, or again."""
+    """Asked no more for now; the requests offered go to somebody else, those accepted stay."""
 
-    active: bool
+    offered: tuple[str, ...]
+    accepted: tuple[str, ...]
 
 
 class WorkerEnded(OfWorker, frozen=True, kw_only=True):
-    """The assignment is over; open cases go back."""
+    """The assignment is over; the requests offered and accepted go to somebody else."""
 
-    open_requests: tuple[str, ...]
+    offered: tuple[str, ...]
+    accepted: tuple[str, ...]
 
 
 class HouseholdRegistered(Event, frozen=True, kw_only=True):

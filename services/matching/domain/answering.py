@@ -23,7 +23,7 @@ from banyan.kernel.context import Context
 from banyan.kernel.decision import decides
 from banyan.kernel.refusal import Refused
 from services.matching.domain import pairing, said
-from services.matching.domain.holding import at_station, deadline, guard, require_reason
+from services.matching.domain.holding import at_station, deadline, guard, require_reason, too_late
 from services.matching.domain.request import REQUEST, Holder, Offer, Request, asked_worker, serving_worker
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import WORKER, Worker, let_go, load_changed, take
@@ -108,14 +108,15 @@ def _next_told(request: Request) -> Any:
 
 @decides(ExpireOffer, on=Request, key="request_id", also={"worker": (Worker, asked_worker)})
 def expire_offer(request: Request, command: ExpireOffer, context: Context, *, worker: Worker | None) -> tuple[Any, ...]:
-    """No answer in time, or a worker who can no longer be asked: the next candidate follows."""
+    """No answer in time, or a worker who can no longer be asked: the next candidate follows. An order of the clock that
+    comes too early or too late changes nothing."""
     offer = request.offer
     if offer is None:
-        raise Refused("no_open_offer")
+        return (request,)
     over = offer.expires_at is not None and offer.expires_at <= context.now
     gone = worker is None or worker.state != WORKER.initial
     if not over and not gone:
-        raise Refused("not_due", due_at=str(offer.expires_at))
+        return (request,)
     after, changed, load = _passed_on(request, worker, context, offer, EXPIRED, None)
     event = OfferExpired(worker_id=offer.worker_id, direct=after.direct, **said.facts(after, context))
     return changed, event, *load, _next_told(after)
@@ -182,6 +183,8 @@ def release_worker(
     """The worker can go on no longer: the station holds the case, the worker's place is free, a new match begins."""
     guard(request, context)
     require_reason(command.reason)
+    if too_late(request, context, "release"):
+        return (request,)
     gone = request.worker_id or ""
     after = replace(
         request,

@@ -25,9 +25,10 @@ from banyan.contracts.matching import (
 from banyan.contracts.matching_shapes import Ranked
 from banyan.kernel.context import Context
 from banyan.kernel.decision import decides
+from banyan.kernel.message import Notice
 from banyan.kernel.refusal import Refused
 from services.matching.domain import pairing, said
-from services.matching.domain.holding import DUTY, at_station, deadline, guard, require_reason
+from services.matching.domain.holding import DUTY, at_station, deadline, guard, is_system, require_reason, too_late
 from services.matching.domain.request import REQUEST, Holder, Offer, Request, candidate_workers
 from services.matching.domain.taking import CRISIS, dispatches_directly
 from services.matching.domain.worker import Worker, ask, load_changed
@@ -42,6 +43,8 @@ def propose_workers(
 ) -> tuple[Any, ...]:
     """Stores the best workers with every term of their scores. Nobody fits: the duty officer answers for it."""
     guard(request, context)
+    if too_late(request, context, "propose") or (is_system(context) and request.urgency >= CRISIS):
+        return (request,)
     _not_in_crisis(request)
     if not ranked:
         return nobody_found(request, context)
@@ -97,6 +100,8 @@ def dispatch_next(
 ) -> tuple[Any, ...]:
     """The best proposed worker for whom every hard rule still holds is asked; without one the duty officer is told."""
     guard(request, context)
+    if too_late(request, context, "dispatch") or (is_system(context) and request.urgency >= CRISIS):
+        return (request,)
     _not_in_crisis(request)
     REQUEST.move("dispatch", request.state)
     on_call = {worker.id: worker for worker in workers}
@@ -148,11 +153,10 @@ def _offer(
     return {"": after, "worker": asked}, made, load_changed(asked, context), told
 
 
-def _offer_notice(request: Request, offer: Offer, context: Context) -> Any:
-    channels = context.figure("notice_channels", division=request.division)
-    return said.notice(
-        request, "offer", offer.notify, urgent=request.urgency >= URGENT, channel=channels[offer.channel]
-    )
+def _offer_notice(request: Request, offer: Offer, context: Context) -> Notice:
+    channel = context.figure("notice_channels", division=request.division)[offer.channel]
+    urgent = request.urgency >= URGENT
+    return said.notice(request, "offer", offer.notify, urgent=urgent, worker=offer.worker_id, channel=channel)
 
 
 def _delivery_time(request: Request, context: Context) -> timedelta:
@@ -191,7 +195,7 @@ def fail_delivery(request: Request, command: FailDelivery, context: Context) -> 
     offer = request.offer
     if offer is None or request.due != "deliver":
         raise Refused("no_open_offer")
-    if request.due_at and request.due_at > context.now:
+    if request.due_at and request.due_at > context.now and not command.certain:
         raise Refused("not_due", due_at=request.due_at.isoformat())
     channels = context.figure("notice_channels", division=request.division)
     facts = said.facts(request, context)

@@ -80,6 +80,11 @@ def is_system(context: Context) -> bool:
     return context.actor.startswith("system:")
 
 
+def too_late(request: Request, context: Context, move: str) -> bool:
+    """Whether our own reaction comes after somebody else has already moved the request on; then it changes nothing."""
+    return is_system(context) and move not in REQUEST.possible(request.state)
+
+
 def guard(request: Request, context: Context) -> None:
     """Refuses `not_found` to whoever may not know of the request; no answer depends on whether it exists."""
     if context.own_only or not may_know(request, context):

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from banyan.contracts.matching import (
-    ChangeWorker,
     EndWorker,
     KeepWorker,
     SuspendWorker,
@@ -21,16 +20,16 @@ from banyan.contracts.matching_shapes import Supply
 from banyan.kernel.context import Context
 from banyan.kernel.decision import Aggregate, decides
 from banyan.kernel.machine import Machine, Move
+from banyan.kernel.message import Notice
 from banyan.kernel.refusal import Refused
 
 WORKER = Machine(
     "worker",
     initial="on_call",
     moves=[
-        Move("suspend", "on_call", "suspended"),
-        Move("resume", "suspended", "on_call"),
+        Move("keep", ("on_call", "suspended", "ended"), "on_call"),
+        Move("suspend", ("on_call", "suspended"), "suspended"),
         Move("end", ("on_call", "suspended"), "ended"),
-        Move("keep_again", "ended", "on_call"),
     ],
     ends=("ended",),
 )
@@ -103,36 +102,41 @@ def _terms(worker: Worker) -> dict[str, Any]:
     return {"fields": tuple(worker.supply.fields), "weekly_capacity": worker.supply.weekly_capacity}
 
 
-@decides(KeepWorker, on=Worker)
-def keep_worker(_: None, command: KeepWorker, context: Context) -> tuple[Any, ...]:
-    """A confirmed service assignment makes a worker who can be asked; a certificate alone does not."""
-    worker = Worker(
-        id=command.worker_id, division=command.division, state=WORKER.initial, supply=_sound(command.supply)
-    )
-    return worker, WorkerKept(**_said(worker, context), **_terms(worker))
+HELD: dict[str, tuple[type[Aggregate], str]] = {"held": (Worker, "worker_id")}
 
 
-@decides(ChangeWorker, on=Worker, key="worker_id")
-def change_worker(worker: Worker, command: ChangeWorker, context: Context) -> tuple[Any, ...]:
-    """New terms of the assignment; what was offered or accepted under the old ones stays."""
-    state = WORKER.move("keep_again", worker.state) if worker.state in WORKER.ends else worker.state
-    after = replace(worker, division=command.division, supply=_sound(command.supply), state=state)
-    return after, WorkerChanged(**_said(after, context), **_terms(after))
+@decides(KeepWorker, on=Worker, also=HELD)
+def keep_worker(_: None, command: KeepWorker, context: Context, *, held: Worker | None) -> tuple[Any, ...]:
+    """A confirmed service assignment makes a worker who can be asked, or brings one back; a certificate alone does not.
+    What was offered or accepted under older terms stays."""
+    supply = _sound(command.supply)
+    if held is None:
+        worker = Worker(id=command.worker_id, division=command.division, state=WORKER.initial, supply=supply)
+        return worker, WorkerKept(**_said(worker, context), **_terms(worker))
+    after = replace(held, division=command.division, supply=supply, state=WORKER.move("keep", held.state), reason="")
+    return {"held": after}, WorkerChanged(**_said(after, context), **_terms(after))
 
 
-@decides(SuspendWorker, on=Worker, key="worker_id")
-def suspend_worker(worker: Worker, command: SuspendWorker, context: Context) -> tuple[Any, ...]:
-    """A lapsed or suspended registration takes the worker out of matching; its return brings the worker back."""
-    state = WORKER.move("resume" if command.active else "suspend", worker.state)
-    after = replace(worker, state=state, reason=command.reason)
-    return after, WorkerSuspended(active=command.active, **_said(after, context))
+@decides(SuspendWorker, on=Worker, also=HELD)
+def suspend_worker(_: None, command: SuspendWorker, context: Context, *, held: Worker | None) -> tuple[Any, ...]:
+    """A lapsed or suspended registration takes the worker out of matching until it is back; the station is told."""
+    if held is None or held.state in WORKER.ends:
+        return (None,)
+    after = replace(held, state=WORKER.move("suspend", held.state), reason=command.reason)
+    event = WorkerSuspended(offered=after.offered, accepted=after.accepted, **_said(after, context))
+    facts = {"worker": after.id, "cases": str(len(after.accepted))}
+    told = Notice(template="worker_paused", to=f"station_lead@{after.division}", about=after.id, facts=facts)
+    return {"held": after}, event, *((told,) if after.accepted else ())
 
 
-@decides(EndWorker, on=Worker, key="worker_id")
-def end_worker(worker: Worker, command: EndWorker, context: Context) -> tuple[Any, ...]:
-    """The assignment is over. Its open requests are named, so that each of them finds somebody else."""
-    after = replace(worker, state=WORKER.move("end", worker.state), reason=command.reason)
-    return after, WorkerEnded(open_requests=(*worker.offered, *worker.accepted), **_said(after, context))
+@decides(EndWorker, on=Worker, also=HELD)
+def end_worker(_: None, command: EndWorker, context: Context, *, held: Worker | None) -> tuple[Any, ...]:
+    """The assignment is over. Its open requests are named, so that each of them finds somebody else. One that never was
+    confirmed ends without a word."""
+    if held is None or held.state in WORKER.ends:
+        return (None,)
+    after = replace(held, state=WORKER.move("end", held.state), reason=command.reason)
+    return {"held": after}, WorkerEnded(offered=after.offered, accepted=after.accepted, **_said(after, context))
 
 
 def _sound(supply: Supply) -> Supply:
