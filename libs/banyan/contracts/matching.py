@@ -298,6 +298,16 @@ class BreakGlass(Command, frozen=True, kw_only=True):
     reason: str
 
 
+class NoteClient(Command, frozen=True, kw_only=True):
+    """记下一名服务对象已并档、拆档或注销；其各项需求随后逐一处理。"""
+
+    may: ClassVar = (SYSTEM,)
+    person_id: str
+    division: str
+    alias_of: str | None = None
+    erased: bool = False
+
+
 class AliasClient(Command, frozen=True, kw_only=True):
     """服务对象并档：以后以保留的编号为准。"""
 

@@ -6,6 +6,7 @@ Ranking reads the same table in memory; here it is asked again under the lock, i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +45,12 @@ def _figures(values: tuple[int, ...], limits_m: tuple[int, ...]) -> Figures:
     return Figures(limits_m=limits_m, **dict(zip(POINTS, values, strict=True)))
 
 
+def available(worker: Worker, on: date) -> bool:
+    """Whether a worker can be asked at all on a day: on call, and within the assignment's days."""
+    supply = worker.supply
+    return worker.state == WORKER.initial and supply.since <= on and (supply.until is None or on <= supply.until)
+
+
 def bits(kind: str, codes: Iterable[str]) -> int:
     """A set of codes as bits, in the order of their table; refuses `unknown_code`."""
     order = tuple(CODES[kind])
@@ -56,17 +63,16 @@ def slot_bits(slots: Iterable[int]) -> int:
 
 
 def worker_row(worker: Worker) -> arrays.Worker:
-    """A worker as the table reads one; who is not on call has no place free. Days are judged apart."""
+    """A worker as the table reads one; state and days are judged apart."""
     supply = worker.supply
     x, y = FUJIAN.metres(supply.lon_udeg, supply.lat_udeg)
-    places = supply.weekly_capacity if worker.state == WORKER.initial else 0
     return arrays.Worker(
         id=worker.id,
         x=x,
         y=y,
         area=int(supply.area),
-        capacity=places,
-        load=min(worker.load, places),
+        capacity=supply.weekly_capacity,
+        load=worker.load,
         proficiency=tuple(supply.fields.get(code, 0) for code in FIELDS),
         level=LEVELS.index(supply.level),
         registered=int(supply.registered),

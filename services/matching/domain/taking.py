@@ -22,6 +22,7 @@ from banyan.kernel.decision import decides
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from services.matching.domain import crisis, place, said
+from services.matching.domain.client import Client, require_current
 from services.matching.domain.holding import DUTY, OnDuty, at_station, deadline, guard
 from services.matching.domain.request import REQUEST, Holder, Report, Request
 
@@ -32,10 +33,16 @@ LAST_SLOT = 20
 RESIDENT = "resident"
 
 
-@decides(TakeRequest, on=Request, facts=("on_duty",))
-def take_request(_: None, command: TakeRequest, context: Context, *, on_duty: OnDuty) -> tuple[Any, ...]:
+KNOWN: dict[str, tuple[type[Client], str]] = {"known": (Client, "client_id")}
+
+
+@decides(TakeRequest, on=Request, also=KNOWN, facts=("on_duty",))
+def take_request(
+    _: None, command: TakeRequest, context: Context, *, known: Client | None, on_duty: OnDuty
+) -> tuple[Any, ...]:
     """Takes a call for help. No document and no phone is needed; a crisis calls the duty person in the same moment."""
     _check_codes(command)
+    require_current(known)
     subject, client = _client(command, context)
     level, kind = _confidentiality(command)
     _check_basis(command, level)

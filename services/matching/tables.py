@@ -1,0 +1,94 @@
+"""The tables of matching: the rules a second time, as constraints, and the numbered log that the index follows."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, MetaData, Table, Text, text
+from sqlalchemy import UniqueConstraint as Unique
+
+from banyan.runtime.commands.tables import aggregate_table, kept
+from services.matching.domain.client import Client
+from services.matching.domain.household import Household
+from services.matching.domain.request import REQUEST, Request
+from services.matching.domain.roster import Roster
+from services.matching.domain.worker import WORKER, Worker
+
+METADATA = MetaData()
+OPEN = "state not in ('followed_up', 'closed')"
+
+
+def one_of(states: tuple[str, ...], name: str) -> CheckConstraint:
+    """The state is one of the machine's."""
+    return CheckConstraint(f"state in ({', '.join(repr(state) for state in states)})", name=name)
+
+
+REQUEST_TABLE = aggregate_table(
+    METADATA,
+    Request,
+    kept("state"),
+    kept("urgency", as_="int"),
+    kept("field"),
+    kept("confidentiality"),
+    kept("subject_id"),
+    kept("client_id"),
+    kept("household_id"),
+    kept("taken_by"),
+    kept("taken_at", as_="instant"),
+    kept("due_at", as_="instant"),
+    kept("due"),
+    kept("report_due_at", "report.due_at", as_="instant"),
+    kept("report_receipt", "report.receipt"),
+    kept("holder"),
+    kept("holder_account", "holder.account"),
+    kept("worker_id"),
+    kept("asked", "offers.-1.worker_id"),
+    kept("ending"),
+    kept("erased_on", as_="date"),
+    one_of(REQUEST.states, "request_state"),
+    CheckConstraint(f"({OPEN}) = (holder is not null)", name="request_held"),
+    CheckConstraint(f"({OPEN}) = (due_at is not null)", name="request_clocked"),
+    CheckConstraint(f"({OPEN}) = (ending is null)", name="request_ended"),
+    Index("request_due", "due_at", postgresql_where=text(OPEN)),
+    Index("request_report_due", "report_due_at", postgresql_where=text("report_receipt is null")),
+    Index("request_asked", "asked", postgresql_where=text("state = 'dispatched'")),
+    Index("request_worker", "worker_id"),
+    Index("request_subject", "subject_id"),
+    Index("request_client", "client_id"),
+    Index("request_taken_by", "taken_by"),
+    Index("request_crisis", "taken_at", postgresql_where=text(f"urgency = 3 and {OPEN}")),
+)
+
+WORKER_TABLE = aggregate_table(
+    METADATA,
+    Worker,
+    kept("state"),
+    kept("person_id", "supply.person_id"),
+    kept("account", "supply.account"),
+    one_of(WORKER.states, "worker_state"),
+    Index("worker_person", "person_id"),
+    Index("worker_account", "account"),
+)
+
+HOUSEHOLD_TABLE = aggregate_table(
+    METADATA,
+    Household,
+    kept("head_id"),
+    Index("household_members", text("(body -> 'member_ids')"), postgresql_using="gin"),
+)
+
+ROSTER_TABLE = aggregate_table(METADATA, Roster, Unique("division", name="roster_exists"))
+
+CLIENT_TABLE = aggregate_table(
+    METADATA,
+    Client,
+    kept("alias_of"),
+    kept("erased_on", as_="date"),
+)
+
+WORKER_CHANGE = Table(
+    "worker_change",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("worker_id", Text(collation="C"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+"""One row each time that a worker's row is written, by a trigger: whoever writes, nothing is missed."""
