@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
+import structlog
 
 from banyan.kernel.message import Event
 from banyan.runtime.events.declare import Envelope
 from banyan.runtime.host import telemetry
 from banyan.runtime.host.db import Pool
-from banyan.wire.canonical import decode
+from banyan.wire.canonical import Unprovable, decode
+
+log = structlog.get_logger()
 
 BATCH = 500
 FETCH = 200
@@ -62,6 +65,15 @@ def parse(raw: bytes) -> Item:
     return Item(envelope, item["data"], raw)
 
 
+def ours(raw: bytes) -> Item | None:
+    """The item, or None for a message that is none of ours: it is noted and passed over, for nothing can come of it."""
+    try:
+        return parse(raw)
+    except (Unprovable, KeyError, ValueError, TypeError) as error:
+        log.warning("收到不属于本平台的消息，已略过", size=len(raw), error=repr(error))
+        return None
+
+
 def event_of(item: Item, kinds: dict[str, type[Event]]) -> Event | None:
     """The event as a contract; None for a type that this release does not know, which is passed over."""
     kind = kinds.get(item.envelope.type)
@@ -85,8 +97,8 @@ class Subscription:
         """Applies what came from the broker, in any order, repeated or with holes; answers how many were new."""
         by_stream: dict[str, dict[int, Item]] = defaultdict(dict)
         for body in bodies:
-            item = parse(body)
-            if item.envelope.stream in self.streams:
+            item = ours(body)
+            if item is not None and item.envelope.stream in self.streams:
                 by_stream[item.envelope.stream][item.envelope.position] = item
         if not by_stream:
             return 0

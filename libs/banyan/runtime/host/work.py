@@ -55,7 +55,11 @@ class LogReader:
         """The last position of each stream, as its service says; a service that does not answer is left out."""
         found: dict[str, int] = {}
         for service in {stream.split(".", 1)[0] for stream in streams}:
-            reply = self._client.call(service, "events_positions", {}, token=self._sign(), timeout_s=5)
+            try:
+                reply = self._client.call(service, "events_positions", {}, token=self._sign(), timeout_s=5)
+            except Refused as refused:
+                log.info("暂未取得事件流位置", service=service, code=refused.code)
+                continue
             found.update({name: int(at) for name, at in msgspec.json.decode(reply)["streams"].items()})
         return {stream: found[stream] for stream in streams if stream in found}
 

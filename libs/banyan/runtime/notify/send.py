@@ -65,7 +65,12 @@ class Sender:
         if quiet_until is not None:
             connection.execute(WAIT, (quiet_until, id))
             return
-        text = templates(self._package)[template].format_map(facts)
+        try:
+            text = templates(self._package)[template].format_map(facts)
+        except (KeyError, ValueError) as error:  # one wrong template must not hold back the others
+            log.error("通知模板有误", notice=id, template=template, error=repr(error))
+            connection.execute(GIVEN_UP, (id,))
+            return
         for channel in self._channels:
             try:
                 receipt = channel.send(id, recipient, text)
