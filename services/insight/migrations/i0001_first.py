@@ -1,0 +1,20 @@
+"""Versions of persons, assignments, requests and workers in the schema `live`; what is known of lag in `public`.
+
+A later shape of the projections needs no migration of rows: it is made by `banyan replay insight`."""
+
+from typing import Any
+
+from alembic import op
+
+from banyan.runtime.events import lag, schemas
+from services.insight.tables import METADATA
+
+revision = "i0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Forward only."""
+    connection: Any = op.get_bind().connection.driver_connection
+    schemas.make_live(connection, METADATA)
+    connection.execute(lag.TABLE)
