@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from banyan.contracts.registry import (
+    AddUpload,
     AssignmentChanged,
     AssignmentEnded,
     AssignmentOpened,
@@ -21,6 +22,7 @@ from banyan.contracts.registry import (
     RefreshAssignment,
     StartImport,
 )
+from banyan.kernel.message import DestroyKey
 from banyan.kernel.refusal import Refused
 from services.registry.domain.assignment import ASSIGNMENT
 from services.registry.domain.imports import IMPORT
@@ -187,20 +189,26 @@ def test_the_tables_of_states_are_whole():
 
 
 def test_an_import_waits_for_its_job_and_ends_with_a_count():
-    start = StartImport(division=SIMING, digest="sha-256:ab", format="csv")
-    record, event = decide(start, officer(), uploaded=True)
+    start = StartImport(division=SIMING, digest="ab" * 32, format="csv")
+    upload = AddUpload(division=SIMING, digest="ab" * 32, part=0, parts=1, content=b"x")
+    (part,) = decide(upload, officer())
+    record, event = decide(start, officer(), uploaded=("u-1",))
 
-    assert (record.state, record.started_by) == ("waiting", "acc-officer")
+    assert (record.state, record.started_by.account, record.upload_ids) == ("waiting", "acc-officer", ("u-1",))
     assert isinstance(event, ImportStarted)
-    done, event = decide(FinishImport(import_id=record.id, rows=10, refused=2), officer("system"), record)
+    records, event, effect = decide(
+        FinishImport(import_id=record.id, rows=10, refused=2), officer("system"), record, parts=(part,)
+    )
+    done, (gone,) = records[""], records["parts"]
+    assert (gone.content, gone.place, effect) == (None, None, DestroyKey(person_id=part.id))
     assert (done.state, event.rows, event.refused) == ("finished", 10, 2)
     assert isinstance(event, ImportFinished)
 
 
 def test_an_import_needs_its_file_and_a_known_format():
-    start = StartImport(division=SIMING, digest="sha-256:ab", format="csv")
+    start = StartImport(division=SIMING, digest="ab" * 32, format="csv")
 
     with pytest.raises(Refused, match="upload_missing"):
-        decide(start, officer(), uploaded=False)
+        decide(start, officer(), uploaded=())
     with pytest.raises(Refused, match="unknown_code"):
-        decide(replace(start, format="docx"), officer(), uploaded=True)
+        decide(replace(start, format="docx"), officer(), uploaded=("u-1",))

@@ -191,7 +191,10 @@ def test_a_move_to_another_division_says_where_from_and_since_when():
 
 def test_a_corrected_document_is_checked_against_all_others_too():
     person = approved()
-    command = CorrectPerson(person_id=person.id, reason="证件号录错", document_number=citizen(sequence=126))
+    number = citizen(sequence=126)
+    command = CorrectPerson(
+        person_id=person.id, reason="证件号录错", document_kind="resident_id", document_number=number
+    )
 
     with pytest.raises(Refused, match="document_taken"):
         decide(command, officer(), person, same_document=("p-9", SIMING), lookalikes=())

@@ -26,6 +26,8 @@ Education = Annotated[str, personal("education", "认定人才依据", YEARS_10)
 Microdegrees = Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Reason = Annotated[str, msgspec.Meta(min_length=2, max_length=500)]
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+UPLOAD_PARTS, UPLOAD_PART_BYTES = 200, 600_000  # a part fits into an RPC body of 1 MiB; a file has at most 120 MB
 REGISTRARS = ("registrar", "city_registrar")
 EMPLOYERS = ("station_lead", "agency_admin")
 
@@ -317,12 +319,25 @@ class EndAssignment(OnAssignment, frozen=True, kw_only=True):
     reason: Reason
 
 
+class AddUpload(Command, frozen=True, kw_only=True):
+    """上传文件的一段。digest 是整个文件的 SHA-256（十六进制），part 从 0 起，共 parts 段。"""
+
+    may: ClassVar = REGISTRARS
+    division: str
+    digest: Digest
+    part: Annotated[int, msgspec.Meta(ge=0, lt=UPLOAD_PARTS)]
+    parts: Annotated[int, msgspec.Meta(ge=1, le=UPLOAD_PARTS)]
+    content: Annotated[
+        bytes, msgspec.Meta(max_length=UPLOAD_PART_BYTES), personal("file", "批量录入", 30, sensitive=True)
+    ]
+
+
 class StartImport(Command, frozen=True, kw_only=True):
     """从已上传的 CSV 或 XLSX 文件批量录入人员，后台分批进行。"""
 
     may: ClassVar[tuple[str, ...]] = REGISTRARS
     division: str
-    digest: str
+    digest: Digest
     format: str
     submit: bool = True
 
@@ -338,13 +353,14 @@ class FinishImport(Command, frozen=True, kw_only=True):
 
 
 class GetPerson(Query, frozen=True, kw_only=True):
-    """查看一名人员；可看某日的、以及某一时刻所知的情况。"""
+    """查看一名人员；可看某日的、以及某一时刻所知的情况。clear 列出需要看明文的项目：document、phone。"""
 
     may: ClassVar = (*REGISTRARS, *EMPLOYERS)
     answer: ClassVar = PersonView
     person_id: str
     on: date | None = None
     known_at: datetime | None = None
+    clear: tuple[str, ...] = ()
 
 
 class FindPeople(Query, frozen=True, kw_only=True):

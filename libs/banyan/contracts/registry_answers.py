@@ -162,7 +162,7 @@ class RefusedRow(Answer, frozen=True, kw_only=True):
 
 
 class ImportView(Answer, frozen=True, kw_only=True):
-    """How far an import is, and a page of its refused rows; `report` is the digest of the CSV with all of them."""
+    """How far an import is, and a page of its refused rows."""
 
     id: str
     state: str
@@ -170,6 +170,5 @@ class ImportView(Answer, frozen=True, kw_only=True):
     done: int
     refused: int
     failure: str = ""
-    report: str | None = None
     items: tuple[RefusedRow, ...] = ()
     next: str | None = None

@@ -147,6 +147,8 @@ def _identity_changes(person: Person, command: CorrectPerson, context: Context) 
     asked = (command.name, command.document_number, command.sex, command.birth_date, command.phone)
     if all(value is None for value in asked):
         return {}
+    if command.document_number and not command.document_kind:
+        raise Refused("particular_missing", field="document_kind")
     name = command.name or _plain(person.name)
     stated = command.birth_date or _day(person.birth_date)
     sex = command.sex or person.sex

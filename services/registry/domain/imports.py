@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from banyan.contracts.registry import FinishImport, ImportFinished, ImportStarted, StartImport
-from banyan.kernel.context import Context
+from banyan.contracts.registry import AddUpload, FinishImport, ImportFinished, ImportStarted, StartImport
+from banyan.kernel.context import Caller, Context
 from banyan.kernel.decision import Aggregate, decides
 from banyan.kernel.machine import Machine, Move
+from banyan.kernel.message import DestroyKey
+from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from services.registry.domain.particulars import resolved
 
@@ -23,6 +26,21 @@ IMPORT = Machine(
 )
 
 
+class Upload(Aggregate, frozen=True, kw_only=True):
+    """A part of an uploaded file, sealed under a key of its own that is destroyed once the file is taken in."""
+
+    kind: ClassVar[str] = "upload"
+    prefix: ClassVar[str] = "u"
+    subject: ClassVar[str | None] = "id"
+
+    place: str | None  # who uploaded which part of what; None once it was taken in
+    digest: str
+    part: int
+    parts: int
+    by: str
+    content: Private | None  # base64
+
+
 class Import(Aggregate, frozen=True, kw_only=True):
     """One file: who wants it taken in, for which division, and how it ended. Its progress is the job's."""
 
@@ -34,14 +52,31 @@ class Import(Aggregate, frozen=True, kw_only=True):
     digest: str
     format: str
     submit: bool
-    started_by: str
+    upload_ids: tuple[str, ...]
+    started_by: Caller
     rows: int = 0
     refused: int = 0
     failure: str = ""
 
 
+@decides(AddUpload, on=Upload)
+def add_upload(_: None, command: AddUpload, context: Context) -> tuple[Any, ...]:
+    """Keeps one part of a file."""
+    upload = Upload(
+        id=context.new_id(Upload.prefix),
+        division=resolved(command.division, context),
+        place=f"{context.actor} {command.digest} {command.part}",
+        digest=command.digest,
+        part=command.part,
+        parts=command.parts,
+        by=context.actor,
+        content=Private(b64encode(command.content).decode(), kind="file"),
+    )
+    return (upload,)
+
+
 @decides(StartImport, on=Import, facts=("uploaded",))
-def start_import(_: None, command: StartImport, context: Context, *, uploaded: bool) -> tuple[Any, ...]:
+def start_import(_: None, command: StartImport, context: Context, *, uploaded: tuple[str, ...]) -> tuple[Any, ...]:
     """Takes note of an uploaded file; rows are then taken in by a job, as the officer who asked for it."""
     if command.format not in FORMATS:
         raise Refused("unknown_code", kind="format", value=command.format[:40])
@@ -54,14 +89,22 @@ def start_import(_: None, command: StartImport, context: Context, *, uploaded: b
         digest=command.digest,
         format=command.format,
         submit=command.submit,
-        started_by=context.actor,
+        upload_ids=uploaded,
+        started_by=context.caller,
     )
     return started, ImportStarted(import_id=started.id, division=started.division, digest=started.digest)
 
 
-@decides(FinishImport, on=Import, key="import_id")
-def finish_import(record: Import, command: FinishImport, context: Context) -> tuple[Any, ...]:
-    """Records how it ended; a file that could not be read at all has failed."""
+@decides(
+    FinishImport,
+    on=Import,
+    key="import_id",
+    also={"parts": (Upload, lambda record, command: record.upload_ids)},
+)
+def finish_import(
+    record: Import, command: FinishImport, context: Context, *, parts: tuple[Upload, ...]
+) -> tuple[Any, ...]:
+    """Records how it ended and destroys the file; one that could not be read at all has failed."""
     state = IMPORT.move("fail" if command.failure else "finish", record.state)
     record = replace(record, state=state, rows=command.rows, refused=command.refused, failure=command.failure)
     event = ImportFinished(
@@ -71,4 +114,5 @@ def finish_import(record: Import, command: FinishImport, context: Context) -> tu
         refused=command.refused,
         failure=command.failure,
     )
-    return record, event
+    gone = tuple(replace(part, content=None, place=None) for part in parts)
+    return {"": record, "parts": gone}, event, *(DestroyKey(person_id=part.id) for part in parts)

@@ -34,7 +34,10 @@ create table job_row (
 """
 START = "insert into job (id) values (%s) on conflict do nothing"
 READ = "select done, refused, attempts from job where id = %s and not_before <= now() and finished_at is null"
-NOTE = "update job set done = %s, total = %s, refused = refused + %s, attempts = 0, trouble = null, touched_at = now() where id = %s"
+NOTE = (
+    "update job set done = %s, total = %s, refused = refused + %s, attempts = 0, trouble = null, touched_at = now()"
+    " where id = %s"
+)
 NOTE_ROW = (
     "insert into job_row (job_id, row, code, facts) select %s, n.row, n.code, n.facts"
     " from unnest(%s::bigint[], %s::text[], %s::jsonb[]) n(row, code, facts) on conflict do nothing"

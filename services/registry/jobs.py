@@ -1,0 +1,84 @@
+"""Long work of registry: taking in uploaded files of persons, in chunks, as the officer who asked for it."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64decode
+from collections.abc import Sequence
+
+from banyan.contracts.registry import FinishImport, RegisterPerson
+from banyan.kernel.refusal import Refused
+from banyan.runtime.commands.many import create_many
+from banyan.runtime.commands.store import Db
+from banyan.runtime.host.jobs import Run, job, system_db
+from services.registry.domain.imports import Import, Upload
+from services.registry.imports import Reader, rows_of
+
+CHUNK = 500  # rows in one transaction, under keys of their own
+Numbered = tuple[int, RegisterPerson]
+
+
+def waiting_imports(db: Db) -> list[str]:
+    """Imports that are not finished, the oldest first."""
+    return [id for (id,) in db.rows("select id from import where state = 'waiting' order by id limit 20")]
+
+
+@job(waiting=waiting_imports)
+def take_in(run: Run) -> None:
+    """Takes in a file from where it was; ends with the counts, or with the reason why the file cannot be read."""
+    record, content = _read(run)
+    try:
+        if hashlib.sha256(content).hexdigest() != record.digest:
+            raise Refused("upload_damaged", digest=record.digest)
+        reader, rows = rows_of(content, record.format, division=record.division, submit=record.submit)
+    except Refused as refused:
+        return _finish(run, FinishImport(import_id=run.id, rows=0, refused=0, failure=refused.code))
+    for start in range(run.done, len(rows), CHUNK):
+        if run.stop():
+            return None
+        chunk = rows[start : start + CHUNK]
+        run.note(start + len(chunk), len(rows), _take_in_chunk(run, record, reader, chunk))
+    return _finish(run, FinishImport(import_id=run.id, rows=len(rows), refused=run.refused))
+
+
+def _read(run: Run) -> tuple[Import, bytes]:
+    """The import and its file, put together from its parts; nobody is shown it, so nothing is noted."""
+    with run.bus.pool.connection() as connection, connection.transaction():
+        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+        db = system_db(run.bus, connection, now)
+        record = db.record(Import, run.id)
+        assert record is not None, "a waiting import stands"
+        parts = {part.id: part for part in db.records(Upload, "id = any(%(ids)s)", {"ids": list(record.upload_ids)})}
+        plain = (db.keys.open(id, parts[id].content) for id in record.upload_ids)  # type: ignore[arg-type]
+        return record, b"".join(b64decode(text) for text in plain)
+
+
+def _take_in_chunk(
+    run: Run, record: Import, reader: Reader, chunk: Sequence[tuple[int, Sequence[object]]]
+) -> list[tuple[int, Refused]]:
+    """Registers a chunk's persons; answers the rows that were refused, each by its number in the file."""
+    refusals: list[tuple[int, Refused]] = []
+    good: list[Numbered] = []
+    first: dict[tuple[str, str], int] = {}
+    for number, values in chunk:
+        try:
+            command = reader.command(values)
+            repeated = first.setdefault((command.document_kind, command.document_number), number)
+            if repeated != number:
+                raise Refused("repeated_in_file", first_row=repeated)
+            good.append((number, command))
+        except Refused as refused:
+            refusals.append((number, refused))
+    return refusals + _registered(run, record, good)
+
+
+def _registered(run: Run, record: Import, good: Sequence[Numbered]) -> list[tuple[int, Refused]]:
+    if not good:
+        return []
+    keys = [f"{run.id}:{number}" for number, _ in good]
+    answers = create_many(run.bus, [command for _, command in good], record.started_by, keys)
+    return [(number, answer) for (number, _), answer in zip(good, answers, strict=True) if isinstance(answer, Refused)]
+
+
+def _finish(run: Run, command: FinishImport) -> None:
+    run.bus.system(command, f"finish:{run.id}")
