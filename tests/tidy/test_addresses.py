@@ -12,7 +12,7 @@ FORBIDDEN = re.compile(
         (
             r"/wo" + r"rk/",
             r"/ro" + r"ot/",
-            r"/ho" + r"me/[a-z]",
+            r"/ho" + r"me/[a-z]{2,}/",
             r"/opt/(wheels|pypi)",
             r"(files\.)?pythonhosted\.o" + r"rg",
             r"\bpypi\.o" + r"rg",
