@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from banyan.contracts.registry import FinishImport, RegisterPerson
 from banyan.kernel.refusal import Refused
-from banyan.runtime.commands.many import create_many
+from banyan.runtime.commands.many import run_many
 from banyan.runtime.commands.store import Db
 from banyan.runtime.host.jobs import Run, job, system_db
 from services.registry.domain.imports import Import, Upload
@@ -76,7 +76,7 @@ def _registered(run: Run, record: Import, good: Sequence[Numbered]) -> list[tupl
     if not good:
         return []
     keys = [f"{run.id}:{number}" for number, _ in good]
-    answers = create_many(run.bus, [command for _, command in good], record.started_by, keys)
+    answers = run_many(run.bus, [command for _, command in good], record.started_by, keys)
     return [(number, answer) for (number, _), answer in zip(good, answers, strict=True) if isinstance(answer, Refused)]
 
 

@@ -66,3 +66,27 @@ def test_a_wrong_call_is_refused_clearly(platform: Instance, method: str, body: 
     with pytest.raises(Refused) as refused:
         platform.command(method, **body)
     assert refused.value.code == code
+
+
+def test_many_at_once_answer_item_by_item(platform: Instance) -> None:
+    trees = [platform.command("plant_tree", division="350203001000", label=f"多{n}")["id"] for n in range(3)]
+    items = [{"tree_id": tree, "litres": 3} for tree in (*trees, "t-none")]
+    first = platform.command("water_trees", key="bulk", items=items)["items"]
+    assert [item["done"]["version"] for item in first[:3]] == [2, 2, 2]
+    assert first[3]["refused"]["code"] == "not_found"
+    assert platform.command("water_trees", key="bulk", items=items)["items"] == first
+    platform.wait_until(lambda: [platform.figure().get(tree) for tree in trees] == [3, 3, 3], "each got its water once")
+
+
+def test_one_that_a_constraint_refuses_does_not_keep_the_others(platform: Instance) -> None:
+    trees = [platform.command("plant_tree", division="350203001000", label=f"湿{n}")["id"] for n in range(4)]
+    for number in range(5):
+        platform.command("water_tree", key=f"wet{number}", tree_id=trees[2], litres=1000)
+    items = [{"tree_id": tree, "litres": 1} for tree in trees]
+    answers = platform.command("water_trees", items=items)["items"]
+    assert [("done" in a, a.get("refused", {}).get("code")) for a in answers] == [
+        (True, None),
+        (True, None),
+        (False, "internal"),
+        (True, None),
+    ]

@@ -91,6 +91,19 @@ def status(folder: Folder = RUN) -> None:
 
 
 @app.command()
+def seed(username: str = "operator", folder: Folder = RUN) -> None:
+    """载入区划、工作日、政策数据与公钥，并开立第一个管理账户。"""
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.processes import SERVICES
+    from banyan.cli.seed import OPERATOR_DUTIES, Seeder
+
+    seeder = Seeder(Laptop(folder).settings())
+    typer.echo(f"已载入参考数据，共 {seeder.reference(SERVICES)} 项")
+    _, password = seeder.account(username, OPERATOR_DUTIES, "350000000000")
+    typer.echo(f"管理账户 {username}，口令 {password}（仅显示这一次）")
+
+
+@app.command()
 def clock(forward: Annotated[str, typer.Option(help="向前移动多少，如 26h、90m")], folder: Folder = RUN) -> None:
     """移动演示或测试的时钟（正式运行时拒绝）。"""
     from banyan.cli.clock import forward as move

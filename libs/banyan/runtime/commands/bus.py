@@ -8,11 +8,9 @@ Two round trips to the database where the rule needs nothing but its record.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -24,10 +22,22 @@ from banyan.kernel.decision import Aggregate, Decision
 from banyan.kernel.message import Bulk, Command, Done, Query
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
-from banyan.runtime.commands import access, audit, codec
+from banyan.runtime.commands import access, audit, codec, many, questions
 from banyan.runtime.commands.collect import collect, decoded, records_only, same_version
 from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.keys import PersonKeys
+from banyan.runtime.commands.orders import (
+    FIRST,
+    FORGET,
+    KEY_DAYS,
+    LAST,
+    LOCK,
+    NO_LOCK,
+    REFUSAL,
+    REPLAY,
+    SYSTEM_TIMEOUT_S,
+    Order,
+)
 from banyan.runtime.commands.store import Db, subject_of
 from banyan.runtime.commands.write import Outcome, write
 from banyan.runtime.host import telemetry
@@ -36,46 +46,6 @@ from banyan.runtime.host.reference import Reference
 from banyan.runtime.host.service import Service
 from banyan.vault.fields import Vault
 from banyan.wire.rpc import Call
-
-KEY_DAYS = 35  # how long a reply is kept under its key
-SYSTEM_TIMEOUT_S = 30.0  # of our own reactions and schedules
-
-FIRST = (
-    "with fresh as (insert into idempotency (caller, key, method, body_hash, expires_at) values (%s, %s, %s, %s, %s)"
-    " on conflict do nothing returning 1)"
-    " select set_config('statement_timeout', %s, true), banyan_now(), exists (select 1 from fresh), r.version, r.body"
-    " from (values (1)) one left join lateral ({lock}) r on true"
-)
-LOCK = "select version, body::text as body from {kind} where id = %s for update"
-NO_LOCK = "select null::int as version, null::text as body where %s::text is not null"
-LAST = (
-    "with noted as ("
-    + audit.INSERT
-    + ") update idempotency set reply = %s, expires_at = %s where caller = %s and key = %s"
-)
-REPLAY = "select method, body_hash, reply, refused, expires_at < now() from idempotency where caller = %s and key = %s"
-FORGET = "delete from idempotency where caller = %s and key = %s and refused and expires_at < now()"
-REFUSAL = (
-    "with noted as ("
-    + audit.INSERT
-    + ") insert into idempotency (caller, key, method, body_hash, reply, refused, expires_at)"
-    " values (%s, %s, %s, %s, %s, true, %s) on conflict do nothing"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One command with everything that travels beside it."""
-
-    command: Command
-    caller: Caller
-    key: str
-    deadline_s: float  # epoch seconds, real time
-    traceparent: str | None = None
-
-    def body_hash(self) -> bytes:
-        """What a repeated key is compared by: the command's name and its canonical content."""
-        return hashlib.sha256(type(self.command).__name__.encode() + msgspec.json.encode(self.command)).digest()
 
 
 class Bus:
@@ -296,44 +266,35 @@ class Bus:
         )
 
     def run_bulk(self, order: Order) -> bytes:
-        """Each item its own transaction under the key `key:n`, and its own answer: {"done": …} or {"refused": …}."""
+        """Each item under the key `key:n` with its own answer: {"done": …} or {"refused": {"code": …, "facts": …}}."""
         items = order.command.items  # type: ignore[attr-defined]
         limit = type(order.command).limit  # type: ignore[attr-defined]
         if len(items) > limit:
             raise Refused("too_many", limit=limit, given=len(items))
-        answers: list[dict[str, Any]] = []
-        for number, item in enumerate(items):
-            one = Order(item, order.caller, f"{order.key}:{number}", order.deadline_s, order.traceparent)
-            try:
-                answers.append({"done": msgspec.Raw(self.run(one))})
-            except Refused as refused:
-                answers.append({"refused": {"code": refused.code, "facts": dict(refused.facts)}})
-        return msgspec.json.encode({"items": answers})
+        keys = [f"{order.key}:{number}" for number in range(len(items))]
+        together = bool(items) and many.suits(self.service.decisions[type(items[0])], items)
+        if together:
+            found = many.run_many(self, items, order.caller, keys)
+        else:
+            found = [self._one_of_bulk(order, item, key) for item, key in zip(items, keys, strict=True)]
+        return msgspec.json.encode({"items": [_answer(one) for one in found]})
+
+    def _one_of_bulk(self, order: Order, item: Command, key: str) -> Done | Refused:
+        try:
+            reply = self.run(Order(item, order.caller, key, order.deadline_s, order.traceparent))
+        except Refused as refused:
+            return refused
+        return msgspec.json.decode(reply, type=Done)
 
     def ask(self, query: Query, caller: Caller, traceparent: str | None = None) -> Any:
-        """The view's answer. Where it opened personal fields, the audit row is committed before anybody sees them."""
-        view = self.service.answers[type(query)]
-        with telemetry.span(f"{self.service.name}.{query.method()}", traceparent) as span:
-            with self.pool.connection() as connection, connection.transaction():
-                now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-                context = self.context(caller, now, query.may)
-                db = Db(connection, self.vault, context, service=self.service.name)
-                answer = view(query, context, db)
-                if db.seen:
-                    unsealed = self.guard.check(type(query))
-                    row = audit.row(
-                        service=self.service.name,
-                        method=query.method(),
-                        caller=caller,
-                        at=now,
-                        outcome="seen",
-                        seen=db.seen,
-                        reason=getattr(query, "reason", None),
-                        unsealed=unsealed,
-                        trace_id=span.trace_id,
-                    )
-                    connection.execute(audit.INSERT, (now, row))
-            return answer
+        """The view's answer; see `questions.ask`."""
+        return questions.ask(self, query, caller, traceparent)
+
+
+def _answer(one: Done | Refused) -> dict[str, Any]:
+    if isinstance(one, Refused):
+        return {"refused": {"code": one.code, "facts": dict(one.facts)}}
+    return {"done": one}
 
 
 class _Again(Refused):

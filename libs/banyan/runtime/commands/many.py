@@ -1,4 +1,4 @@
-"""Many creations in one transaction: facts for all at once, one insert for all rows, and yet an answer for each.
+"""Many commands in one transaction: facts and locks for all at once, few statements for all, an answer for each.
 
 The rules are the same functions that decide one command. What a constraint refuses is found by halving the batch.
 """
@@ -8,23 +8,26 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from psycopg import errors
 
-from banyan.kernel.context import Caller
+from banyan.kernel.context import Caller, Context
 from banyan.kernel.decision import Decision
 from banyan.kernel.message import Command, Done
 from banyan.kernel.refusal import Refused
-from banyan.runtime.commands import access, audit
-from banyan.runtime.commands.bus import KEY_DAYS, Bus, Order
-from banyan.runtime.commands.collect import collect
+from banyan.runtime.commands import access, audit, codec
+from banyan.runtime.commands.collect import collect, same_version
 from banyan.runtime.commands.faults import refusal_of, roll_back
 from banyan.runtime.commands.keys import PersonKeys
+from banyan.runtime.commands.orders import KEY_DAYS, Order
 from banyan.runtime.commands.store import Db, subject_of
 from banyan.runtime.commands.write import Outcome, write
 from banyan.runtime.host import telemetry
+
+if TYPE_CHECKING:
+    from banyan.runtime.commands.bus import Bus
 
 Answer = Done | Refused
 KEYS = (
@@ -33,14 +36,23 @@ KEYS = (
     " on conflict do nothing returning key"
 )
 REPLIES = (
-    "update idempotency i set reply = n.reply, refused = n.refused"
+    "update idempotency i set reply = n.reply, refused = n.refused,"
+    " expires_at = case when n.refused then now() + interval '1 day' else i.expires_at end"
     " from unnest(%s::text[], %s::text[], %s::boolean[]) n(key, reply, refused) where i.caller = %s and i.key = n.key"
 )
 NOTE = "insert into audit (at, row) select %s, row from unnest(%s::jsonb[]) n(row)"
 
 
-def create_many(bus: Bus, commands: Sequence[Command], caller: Caller, keys: Sequence[str]) -> list[Answer]:
-    """Answers item by item, in order; all commands are of one class and create. A key seen before answers as before."""
+def suits(decision: Decision, commands: Sequence[Command]) -> bool:
+    """Whether a rule can be run for many at once: it locks only its own record, and no record comes twice."""
+    if decision.also or decision.open:
+        return False
+    ids = [getattr(command, decision.key) for command in commands] if decision.key else []
+    return len(set(ids)) == len(ids)
+
+
+def run_many(bus: Bus, commands: Sequence[Command], caller: Caller, keys: Sequence[str]) -> list[Answer]:
+    """Answers item by item, in order; all are of one class that `suits`. A key seen before answers as before."""
     caller = access.require_duty(type(commands[0]), caller)
     bus.guard.check(type(commands[0]))
     answers: dict[str, Answer] = {}
@@ -71,7 +83,8 @@ def _together(bus: Bus, items: list[tuple[Command, str]], caller: Caller) -> dic
             context = bus.context(caller, now, items[0][0].may)
             keys = PersonKeys(connection, bus.vault)
             outcome = Outcome()
-            answers = _decide_all(bus, decision, fresh, connection, context, keys, outcome)
+            locked = _lock(connection, decision, fresh)
+            answers = _decide_all(bus, decision, fresh, locked, connection, context, keys, outcome)
             with connection.pipeline():
                 write(connection, outcome, context, keys, span.traceparent)
                 _settle(bus, connection, decision, fresh, answers, caller, now, span, outcome)
@@ -93,8 +106,25 @@ def _claim(bus: Bus, connection: Any, items: Any, caller: Caller) -> tuple[list[
     return [item for item in items if item[1] in new], again
 
 
+def _lock(connection: Any, decision: Decision, items: Any) -> dict[str, tuple[Any, int]]:
+    """The records of all items, locked in id order: id → (record, version)."""
+    if decision.key is None:
+        return {}
+    ids = sorted(getattr(command, decision.key) for command, _ in items)
+    sql = f"select id, version, body::text from {decision.on.kind} where id = any(%s) order by id for update"
+    rows = connection.execute(sql, (ids,)).fetchall()
+    return {id: (codec.decode(body, decision.on), version) for id, version, body in rows}
+
+
 def _decide_all(
-    bus: Bus, decision: Decision, items: Any, connection: Any, context: Any, keys: PersonKeys, outcome: Outcome
+    bus: Bus,
+    decision: Decision,
+    items: Any,
+    locked: dict[str, tuple[Any, int]],
+    connection: Any,
+    context: Context,
+    keys: PersonKeys,
+    outcome: Outcome,
 ) -> dict[str, Answer]:
     if not items:
         return {}
@@ -104,13 +134,27 @@ def _decide_all(
     answers: dict[str, Answer] = {}
     for number, (command, key) in enumerate(items):
         try:
-            access.reach(context, getattr(command, "division", ""), getattr(command, "field", None))
+            record, version = _its_record(context, decision, command, locked)
             its = {name: found[number] for name, found in facts.items()}
-            decided = decision.decide(None, command, context, **its)
-            answers[key] = collect(outcome, decision, None, None, {}, decided, context)
+            decided = decision.decide(record, command, context, **its)
+            answers[key] = collect(outcome, decision, record, version, {}, decided, context)
         except Refused as refused:
             answers[key] = refused
     return answers
+
+
+def _its_record(context: Context, decision: Decision, command: Command, locked: Any) -> tuple[Any, int | None]:
+    """The item's record after the same checks as one command's; each item answers for its own reach."""
+    context.own_only = False
+    if decision.key is None:
+        access.reach(context, getattr(command, "division", ""), getattr(command, "field", None))
+        return None, None
+    record, version = locked.get(getattr(command, decision.key), (None, None))
+    if record is None:
+        raise Refused("not_found")
+    access.reach_record(context, record)
+    same_version(record, command, version)
+    return record, version
 
 
 def _settle(

@@ -22,9 +22,7 @@ def nothing() -> None:
 class Loop(threading.Thread):
     """Turns until stopped. `turn` answers True where there may be more at once; an error means a pause, then again."""
 
-    def __init__(
-        self, name: str, turn: Callable[[], bool], *, pause_s: float, failed: Callable[[], None] = nothing
-    ):
+    def __init__(self, name: str, turn: Callable[[], bool], *, pause_s: float, failed: Callable[[], None] = nothing):
         super().__init__(name=name, daemon=True)
         self._turn, self._pause_s, self._failed = turn, pause_s, failed
         self.stopping = threading.Event()
