@@ -81,7 +81,7 @@ class Calls:
 
     def returned(self, correlation_id: Any) -> None:
         """The broker found no queue for the call: nothing was done."""
-        pending = self.pending.get(correlation_id)
+        pending = self.pending.get(correlation_id) if isinstance(correlation_id, str) else None
         if pending is not None:
             self._end(correlation_id, Refused("unknown_service", service=pending.call.service))
 
