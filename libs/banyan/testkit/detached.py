@@ -20,6 +20,7 @@ import psutil
 
 LOG_LINES_SHOWN = 30
 POLL_S = 0.02
+PORT_WAIT_S = 5.0
 
 
 class ServerFailed(RuntimeError):
@@ -45,7 +46,11 @@ def port_is_free(port: int) -> bool:
 
 
 def kept_port(port: int | None) -> int:
-    """The port of the last run while it is still free, so that clients find a restarted server; else another."""
+    """The port of the last run, so that clients find a restarted server; another if it stays taken for 5 seconds
+    (the threads of a killed server outlive its main thread a little, and hold the port so long)."""
+    until = time.monotonic() + PORT_WAIT_S
+    while port and not port_is_free(port) and time.monotonic() < until:
+        time.sleep(POLL_S)
     return port if port and port_is_free(port) else free_port()
 
 

@@ -22,7 +22,7 @@ class TcpProxy:
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
         self._delay_s = 0.0
-        self._cutting = False
+        self._cutting = threading.Event()
         self._moving = threading.Event()
         self._moving.set()
         self._lock = threading.Lock()
@@ -39,23 +39,25 @@ class TcpProxy:
 
     def let_pass(self) -> None:
         """Carries bytes as they come, the stalled ones first."""
-        self._cutting, self._delay_s = False, 0.0
+        self._delay_s = 0.0
+        self._cutting.clear()
         self._moving.set()
 
     def cut(self) -> None:
         """Resets every connection now and each new one at once, until `let_pass`."""
-        self._cutting = True
+        self._cutting.set()
         self._moving.set()
         self.reset_all()
 
     def stall(self) -> None:
         """Keeps the connections open and carries nothing, until `let_pass`."""
-        self._cutting = False
+        self._cutting.clear()
         self._moving.clear()
 
     def delay(self, seconds: float) -> None:
         """Holds each piece back this long, in both directions."""
-        self._cutting, self._delay_s = False, seconds
+        self._delay_s = seconds
+        self._cutting.clear()
         self._moving.set()
 
     def reset_all(self) -> None:
@@ -82,7 +84,7 @@ class TcpProxy:
 
     def _connect(self, client: socket.socket) -> None:
         self._moving.wait()
-        if self._cutting:
+        if self._cutting.is_set():
             return _reset(client)
         try:
             server = socket.create_connection(("127.0.0.1", self.target_port))
@@ -90,7 +92,7 @@ class TcpProxy:
             return _reset(client)
         with self._lock:
             self._open |= {client, server}
-        if self._cutting:
+        if self._cutting.is_set():
             return self.reset_all()
         threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
         return self._pump(server, client)
@@ -101,7 +103,7 @@ class TcpProxy:
                 if self._delay_s:
                     time.sleep(self._delay_s)
                 self._moving.wait()
-                if self._cutting:
+                if self._cutting.is_set():
                     break
                 sink.sendall(piece)
             sink.shutdown(socket.SHUT_WR)
