@@ -1,0 +1,60 @@
+"""JSON Schemas of the contracts: what OpenAPI and AsyncAPI are made of, and what `dataschema` of an event leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+
+from banyan.kernel.message import Event
+from banyan.kernel.personal import Private, declared, private_fields
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REF = "#/components/schemas/{name}"
+
+Schema = dict[str, Any]
+
+
+def components(types: Iterable[Any], ref_template: str = REF) -> tuple[dict[Any, Schema], dict[str, Schema]]:
+    """(type → its schema or reference, name → schema); personal fields say what they are kept for."""
+    wanted = list(dict.fromkeys(types))
+    references, found = msgspec.json.schema_components(wanted, schema_hook=_sealed, ref_template=ref_template)
+    by_type = dict(zip(wanted, references, strict=True))
+    for kind, reference in by_type.items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            _say_personal(found[reference["$ref"].rpartition("/")[2]], kind)
+    return by_type, found
+
+
+def event_schema(event: type[Event], ref_template: str = "#/$defs/{name}") -> tuple[Schema, dict[str, Schema]]:
+    """(schema of an event's `data`, the schemas it refers to); what is private travels sealed, beside the data."""
+    _, found = components([event], ref_template)
+    schema = found.pop(event.__name__)
+    for name in private_fields(event):
+        schema["properties"].pop(name, None)
+        schema["required"] = [other for other in schema.get("required", []) if other != name]
+    return schema, found
+
+
+def event_document(event: type[Event]) -> Schema:
+    """The whole schema of an event's `data`, as it stands at /v1/schemas/<type>."""
+    schema, found = event_schema(event)
+    head = {"$schema": DIALECT, "$id": f"/v1/schemas/{event.type_name()}"}
+    return {**head, **schema, **({"$defs": found} if found else {})}
+
+
+def _say_personal(schema: Schema, kind: type) -> None:
+    for name, about in declared(kind).items():
+        schema["properties"][name]["x-personal"] = {
+            "kind": about.kind,
+            "purpose": about.purpose,
+            "retention_days": about.retention_days,
+            "sensitive": about.sensitive,
+        }
+
+
+def _sealed(kind: Any) -> Schema:
+    if kind is Private or Private in get_args(kind):
+        return {"type": "string", "description": "sealed"}
+    raise TypeError(f"{kind} has no JSON schema")
