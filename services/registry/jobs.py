@@ -73,11 +73,19 @@ def _take_in_chunk(
 
 
 def _registered(run: Run, record: Import, good: Sequence[Numbered]) -> list[tuple[int, Refused]]:
-    if not good:
+    """Registers persons; who looks like an earlier one of the chunk comes after it, so that the rule sees both."""
+    now: list[Numbered] = []
+    later: list[Numbered] = []
+    seen: set[tuple[str, str | None]] = set()
+    for number, command in good:
+        (later if command.phone and (command.name, command.phone) in seen else now).append((number, command))
+        seen.add((command.name, command.phone))
+    if not now:
         return []
-    keys = [f"{run.id}:{number}" for number, _ in good]
-    answers = run_many(run.bus, [command for _, command in good], record.started_by, keys)
-    return [(number, answer) for (number, _), answer in zip(good, answers, strict=True) if isinstance(answer, Refused)]
+    keys = [f"{run.id}:{number}" for number, _ in now]
+    answers = run_many(run.bus, [command for _, command in now], record.started_by, keys)
+    refusals = [(number, no) for (number, _), no in zip(now, answers, strict=True) if isinstance(no, Refused)]
+    return refusals + _registered(run, record, later)
 
 
 def _finish(run: Run, command: FinishImport) -> None:
