@@ -106,9 +106,14 @@ class TcpProxy:
                 if self._cutting.is_set():
                     break
                 sink.sendall(piece)
-            sink.shutdown(socket.SHUT_WR)
+            self._end(source, sink)
         except OSError:
             self._drop(source, sink)
+
+    def _end(self, source: socket.socket, sink: socket.socket) -> None:
+        with self._lock:
+            if source in self._open:  # else we reset it ourselves, and a FIN now would reach the peer before the RST
+                sink.shutdown(socket.SHUT_WR)
 
     def _drop(self, *ends: socket.socket) -> None:
         with self._lock:
