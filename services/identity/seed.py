@@ -74,17 +74,17 @@ def figures(policies: Mapping[str, str]) -> Iterator[Keyed]:
     for service, text in sorted(policies.items()):
         rows = tuple(seed_figures(text))
         if rows:
-            yield _keyed(f"figures.{service}", SetFigures(division=PROVINCE, document=DEED, rows=rows))
+            yield _keyed(f"figures.{service}", SetFigures(division=PROVINCE, document=DEED, rows=rows, only_new=True))
 
 
-def signing_keys(jwks: Mapping[str, dict[str, str]], from_at: dt.datetime) -> Iterator[Keyed]:
-    """The instance's public keys by kid, for tokens and for heads; keyed by kid, whatever the instant."""
+def signing_keys(jwks: Mapping[str, dict[str, str]], from_at: dt.datetime | None = None) -> Iterator[Keyed]:
+    """The instance's public keys by kid, for heads and for tokens; published again they stay as they are."""
     for kid, jwk in sorted(jwks.items()):
         for use in ("head", "token"):
             command = PublishSigningKey(
                 division=PROVINCE, kid=kid, jwk=dict(jwk), alg=jwk["alg"], use=use, from_at=from_at
             )
-            yield f"seed:key:{use}:{kid}", command
+            yield _keyed(f"key:{use}:{kid}", command)
 
 
 def reference(policies: Mapping[str, str]) -> Iterator[Keyed]:

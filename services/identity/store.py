@@ -19,6 +19,7 @@ from banyan.contracts.identity import (
     LogInOidc,
     LogOut,
     OpenAccount,
+    PublishSigningKey,
     Refresh,
     SetCompetence,
     SetFigures,
@@ -26,9 +27,11 @@ from banyan.contracts.identity import (
 from banyan.contracts.identity_shapes import Competence
 from banyan.kernel.context import Context
 from banyan.kernel.divisions import Division, prefix
+from banyan.kernel.policy import Figure
 from banyan.runtime.commands.store import Db, fact
 from services.identity.domain.account import LOCAL, Account, login_word
 from services.identity.domain.session import Presented, Session
+from services.identity.domain.signing_key import SigningKey
 from services.identity.oidc import read_id_token
 
 FAILED = ["wrong_secret", "wrong_code"]
@@ -130,6 +133,12 @@ def _with_failures(db: Db, context: Context, known: Presented) -> Presented:
     return msgspec.structs.replace(known, failures=failures, last_step=step, totp=totp)
 
 
+@fact("published_key")
+def published_key(db: Db, commands: Sequence[PublishSigningKey], context: Context) -> list[SigningKey | None]:
+    """The key of that use and kid, where it was published before."""
+    return [db.record(SigningKey, f"{command.use}.{command.kid}") for command in commands]
+
+
 @fact("next_number")
 def next_number(db: Db, commands: Sequence[Any], context: Context) -> list[int]:
     """The next place in the order of all changes; changes of reference data go one after another."""
@@ -165,15 +174,15 @@ def _divisions(db: Db, codes: set[str], below: list[str]) -> tuple[Division, ...
     return tuple(msgspec.convert(row, Division) for (row,) in found)
 
 
-@fact("known_units")
-def known_units(db: Db, commands: Sequence[SetFigures], context: Context) -> list[dict[str, str]]:
-    """The unit of every figure named, from its first row on."""
+@fact("known_figures")
+def known_figures(db: Db, commands: Sequence[SetFigures], context: Context) -> list[tuple[Figure, ...]]:
+    """Every row of every figure, in the order in which they were set."""
     sql = (
-        "select row->>'name', row->>'unit' from reference_change, jsonb_array_elements(body->'figures') f(row)"
-        " where what = 'figures' order by number desc"
+        "select row from reference_change, jsonb_array_elements(body->'figures') with ordinality f(row, n)"
+        " where what = 'figures' order by number, n"
     )
-    units = dict(db.rows(sql))
-    return [units for _ in commands]
+    known = tuple(msgspec.convert(row, Figure) for (row,) in db.rows(sql))
+    return [known for _ in commands]
 
 
 @fact("known_workdays")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import json
 import time
 import uuid
@@ -12,90 +14,18 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from msgspec.structs import replace
 
 from banyan.contracts import identity as words
 from banyan.contracts.identity_shapes import Ended
-from banyan.kernel.context import Caller
-from banyan.kernel.message import Query
 from banyan.kernel.refusal import Refused
-from banyan.runtime.auth import Authenticator, Revocations
 from banyan.runtime.host.app import App, load_service, public_jwks
 from banyan.runtime.host.migrate import migrate
 from banyan.runtime.host.settings import Settings
 from banyan.testkit.owned import at_path, drop_database, fresh_name
 from banyan.vault import keys as key_files
-from banyan.wire.rpc import Call
 from services.identity import seed
-
-PASSWORD = "correct horse 电池"
-SEED_32 = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-CITY = "350200000000"
-
-
-def secret() -> str:
-    return uuid.uuid4().hex + uuid.uuid4().hex
-
-
-class Identity:
-    """The service in this process, on a database of its own."""
-
-    def __init__(self, app: App) -> None:
-        self.app = app
-        self.revoked = Revocations()
-        self.guard = Authenticator(lambda: public_jwks(app.keys), self.revoked)
-
-    def order(self, command: Any, key: str | None = None) -> dict[str, Any]:
-        """A command as the platform itself."""
-        return dict(json.loads(self.app.bus.system(command, key or str(uuid.uuid4()))))
-
-    def anyone(self, message: Any, token: str | None = None) -> dict[str, Any]:
-        """A message as it comes from outside."""
-        key = None if isinstance(message, Query) else str(uuid.uuid4())
-        body = json.dumps(_plain(message)).encode()
-        deadline_ms = int(time.time() * 1000) + 30_000
-        call = Call(
-            service="identity", method=message.method(), body=body, token=token, key=key, deadline_ms=deadline_ms
-        )
-        return dict(json.loads(self.app.bus.execute(call)))
-
-    def account(self, *duties: str, password: bool = True, person_id: str | None = None) -> tuple[str, str]:
-        """(id, user name) of a new account with duties in Xiamen."""
-        name = f"user-{uuid.uuid4().hex[:12]}"
-        opened = words.OpenAccount(division=CITY, issuer="local", subject=name, person_id=person_id)
-        account_id = self.order(opened)["id"]
-        if password:
-            self.order(words.SetPassword(account_id=account_id, password=PASSWORD, nonce=secret()))
-        for duty in duties:
-            self.order(words.GrantDuty(account_id=account_id, duty=duty, division=CITY, reason="任命"))
-        return account_id, name
-
-    def log_in(self, name: str, password: str = PASSWORD, code: str | None = None) -> tuple[dict[str, Any], str]:
-        """(the answer, the session's secret)."""
-        mine = secret()
-        return self.anyone(words.LogIn(username=name, password=password, code=code, secret=mine)), mine
-
-    def token(self, session: dict[str, Any], mine: str) -> dict[str, Any]:
-        """The answer to IssueToken."""
-        return self.anyone(words.IssueToken(session_id=session["id"], secret=mine))
-
-    def believes(self, token: str) -> Caller:
-        """The caller as another service sees it."""
-        return self.guard.authenticate(token)
-
-    def events(self, kind: type[Any]) -> list[Any]:
-        """What the outbox holds of one kind of event."""
-        import msgspec
-
-        with self.app.pool.connection() as connection:
-            sql = "select data from outbox where type = %s order by id"
-            rows = connection.execute(sql, (kind.type_name(),)).fetchall()
-        return [msgspec.json.decode(row[0], type=kind) for row in rows]
-
-
-def _plain(message: Any) -> Any:
-    import msgspec
-
-    return msgspec.to_builtins(message)
+from tests.flows.identity_desk import CITY, PASSWORD, SEED_32, Identity, secret
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +165,6 @@ def test_a_duty_that_needs_two_factors_is_withheld_until_the_code_is_given(ident
 
 
 def _code() -> str:
-    import base64
-
     seed_bytes = base64.b32decode(SEED_32)
     return TOTP(seed_bytes, 6, SHA1(), 30, enforce_key_length=False).generate(int(time.time())).decode()
 
@@ -280,15 +208,16 @@ def test_all_reference_data_is_seeded_once_however_often_it_is_asked_for(identit
     assert len(loaded) == len(list(seed.data.divisions()))
     assert max(len(event.rows) for event in identity.events(words.DivisionsLoaded)) <= 500
     assert len(identity.events(words.WorkdaysLoaded)) == 2
+    for at in (None, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)):
+        for key, command in seed.signing_keys(public_jwks(identity.app.keys), at):
+            identity.order(command, key)
+    (kid,) = public_jwks(identity.app.keys)
+    assert [key["kid"] for key in identity.anyone(words.Jwks())["keys"]] == [kid]
     _a_town_is_renamed(identity)
 
 
 def _a_town_is_renamed(identity: Identity) -> None:
     """A change after the load: the old name ends the day before; below a county that ends nothing is forgotten."""
-    import datetime as dt
-
-    from msgspec.structs import replace
-
     day = dt.date(2027, 1, 1)
     town = next(row for row in seed.data.divisions() if row.code == "350203001000")
     renamed = replace(town, name="新名街道", from_on=day)

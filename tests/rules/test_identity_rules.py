@@ -218,9 +218,9 @@ def test_a_change_that_does_not_hold_together_is_refused(change: str, rows: Any,
         move(change, *rows, ended=ended)
 
 
-def figures(*rows: Figure, division: str = PROVINCE, units: dict[str, str] | None = None) -> Any:
+def figures(*rows: Figure, division: str = PROVINCE, known: tuple[Figure, ...] = ()) -> Any:
     order = words.SetFigures(division=division, document=DEED, rows=rows)
-    return decide(None, order, next_number=1, known_units=units or {})
+    return decide(None, order, next_number=1, known_figures=known)
 
 
 FIGURE = Figure(name="offer_hours", since=DAY, value=24, unit="hours", source="通知")
@@ -232,19 +232,31 @@ def test_a_figure_is_set_with_its_source() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "division", "units", "code"),
+    ("row", "division", "known", "code"),
     [
-        (replace(FIGURE, value=1.5), PROVINCE, {}, "bad_input"),
-        (replace(FIGURE, value={"a": [0.5]}), PROVINCE, {}, "bad_input"),
-        (replace(FIGURE, source=""), PROVINCE, {}, "bad_input"),
-        (FIGURE, PROVINCE, {"offer_hours": "minutes"}, "unit_differs"),
-        (FIGURE, CITY, {}, "not_found"),
-        (replace(FIGURE, division="350100000000"), CITY, {}, "not_found"),
+        (replace(FIGURE, value=1.5), PROVINCE, (), "bad_input"),
+        (replace(FIGURE, value={"a": [0.5]}), PROVINCE, (), "bad_input"),
+        (replace(FIGURE, source=""), PROVINCE, (), "bad_input"),
+        (FIGURE, PROVINCE, (replace(FIGURE, unit="minutes"),), "unit_differs"),
+        (FIGURE, CITY, (), "not_found"),
+        (replace(FIGURE, division="350100000000"), CITY, (), "not_found"),
     ],
 )
-def test_a_figure_that_nobody_could_trust_is_refused(row: Figure, division: str, units: Any, code: str) -> None:
+def test_a_figure_that_nobody_could_trust_is_refused(row: Figure, division: str, known: Any, code: str) -> None:
     with refuses(code):
-        figures(row, division=division, units=units)
+        figures(row, division=division, known=known)
+
+
+def test_a_seed_leaves_what_is_known_and_adds_what_is_new() -> None:
+    corrected = replace(FIGURE, value=36)
+    order = words.SetFigures(
+        division=PROVINCE, document=DEED, rows=(FIGURE, replace(FIGURE, name="fresh")), only_new=True
+    )
+    _, event = decide(None, order, next_number=2, known_figures=(corrected,))
+    assert [row.name for row in event.rows] == ["fresh"]
+    again = words.LoadDivisions(division=PROVINCE, book="b", document=DEED, rows=(ONE,))
+    closed = replace(ONE, until_on=DAY)
+    assert decide(None, again, next_number=2, known_divisions=(TOP, COUNTY, closed)) == (None,)
 
 
 def workdays(first: dt.date, last: dt.date, *rows: Workday) -> Any:
@@ -280,4 +292,4 @@ def test_a_private_key_is_never_published() -> None:
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": "AA", "d": "AA"}
     order = words.PublishSigningKey(division=PROVINCE, kid="k" * 16, jwk=jwk, alg="Ed25519", use="token", from_at=NOW)
     with refuses("not_a_public_key"):
-        decide(None, order)
+        decide(None, order, real_now=NOW, published_key=None)

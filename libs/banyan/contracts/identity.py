@@ -41,7 +41,7 @@ from banyan.kernel.policy import Figure
 
 
 class LoadDivisions(Command, frozen=True, kw_only=True):
-    """载入行政区划数据。"""
+    """载入行政区划数据（已有的版本保持不变）。"""
 
     may: ClassVar = ("data_officer", SYSTEM)
     division: Division12
@@ -69,6 +69,7 @@ class SetFigures(Command, frozen=True, kw_only=True):
     division: Division12
     document: Document
     rows: Annotated[tuple[Figure, ...], msgspec.Meta(min_length=1, max_length=ROWS)]
+    only_new: bool = False  # rows of a (name, division, since) that is known stay as they are: for seeds
 
 
 class LoadWorkdays(Command, frozen=True, kw_only=True):
@@ -116,7 +117,7 @@ class PublishSigningKey(Command, frozen=True, kw_only=True):
     jwk: dict[str, str]
     alg: str
     use: Literal["token", "head"]
-    from_at: dt.datetime
+    from_at: dt.datetime | None = None  # default: now, real time
     until_at: dt.datetime | None = None
 
 

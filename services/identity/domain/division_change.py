@@ -27,10 +27,14 @@ SHOWN = 20
 def load_divisions(
     _: None, command: LoadDivisions, context: Context, *, next_number: int, known_divisions: Sequence[Division]
 ) -> tuple[Any, ...]:
-    """Takes rows as they are, once their levels, parents and days hold together with what is known."""
-    _require_whole(command.rows, known_divisions)
-    record = change("divisions", command, context, next_number, divisions=command.rows)
-    return record, DivisionsLoaded(book=command.book, rows=command.rows, document=command.document)
+    """Takes versions that are not known yet; a known one changes by `ChangeDivision` only, so a seed may run again."""
+    known = {(row.code, row.from_on) for row in known_divisions}
+    rows = tuple(row for row in command.rows if (row.code, row.from_on) not in known)
+    if not rows:
+        return (None,)
+    _require_whole(rows, known_divisions)
+    record = change("divisions", command, context, next_number, divisions=rows)
+    return record, DivisionsLoaded(book=command.book, rows=rows, document=command.document)
 
 
 @decides(ChangeDivision, on=ReferenceChange, facts=("next_number", "known_divisions"))

@@ -27,18 +27,26 @@ from services.identity.domain.reference import ReferenceChange, change
 ONE_DAY = dt.timedelta(days=1)
 
 
-@decides(SetFigures, on=ReferenceChange, facts=("next_number", "known_units"))
+@decides(SetFigures, on=ReferenceChange, facts=("next_number", "known_figures"))
 def set_figures(
-    _: None, command: SetFigures, context: Context, *, next_number: int, known_units: dict[str, str]
+    _: None, command: SetFigures, context: Context, *, next_number: int, known_figures: Sequence[Figure]
 ) -> tuple[Any, ...]:
     """Figures from a day on, in the division that orders them or below; a figure keeps its unit for ever."""
-    units = dict(known_units)
+    units = {row.name: row.unit for row in known_figures}
     for row in command.rows:
         _require_figure(row, command.division)
         if units.setdefault(row.name, row.unit) != row.unit:
             raise Refused("unit_differs", figure=row.name, unit=units[row.name], given=row.unit)
-    record = change("figures", command, context, next_number, figures=command.rows)
-    return record, FiguresSet(rows=command.rows, document=command.document)
+    known = {_place(row) for row in known_figures} if command.only_new else set()
+    rows = tuple(row for row in command.rows if _place(row) not in known)
+    if not rows:
+        return (None,)
+    record = change("figures", command, context, next_number, figures=rows)
+    return record, FiguresSet(rows=rows, document=command.document)
+
+
+def _place(row: Figure) -> tuple[str, str, dt.date]:
+    return row.name, row.division, row.since
 
 
 def _require_figure(row: Figure, division: str) -> None:

@@ -35,12 +35,18 @@ SIGNING_KEY = Machine(
 PUBLIC_PARTS = {"kty", "crv", "x", "y", "n", "e", "kid", "use", "alg"}
 
 
-@decides(PublishSigningKey, on=SigningKey)
-def publish_signing_key(_: None, command: PublishSigningKey, context: Context) -> tuple[Any, ...]:
-    """Makes a public key known; refuses anything that is, or names, a private one."""
+@decides(PublishSigningKey, on=SigningKey, facts=("real_now", "published_key"))
+def publish_signing_key(
+    _: None, command: PublishSigningKey, context: Context, *, real_now: dt.datetime, published_key: SigningKey | None
+) -> tuple[Any, ...]:
+    """Makes a public key known; the same one again changes nothing; refuses what is, or names, a private one."""
     private = sorted(set(command.jwk) - PUBLIC_PARTS)
     if private or command.jwk.get("kid", command.kid) != command.kid:
         raise Refused("not_a_public_key", kid=command.kid, fields=private)
+    if published_key is not None:
+        if published_key.jwk == command.jwk and published_key.state == SIGNING_KEY.initial:
+            return (None,)
+        raise Refused("key_published", key=published_key.id)
     key = SigningKey(
         id=f"{command.use}.{command.kid}",
         division=command.division,
@@ -49,7 +55,7 @@ def publish_signing_key(_: None, command: PublishSigningKey, context: Context) -
         jwk=command.jwk,
         alg=command.alg,
         use=command.use,
-        from_at=command.from_at,
+        from_at=command.from_at or real_now,
         until_at=command.until_at,
     )
     return key, _published(key)
