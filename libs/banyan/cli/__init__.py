@@ -91,6 +91,18 @@ def status(folder: Folder = RUN) -> None:
 
 
 @app.command()
+def demo(
+    size: Annotated[str, typer.Option(help="county（一县）或 province（全省）")] = "county",
+    random_seed: Annotated[int | None, typer.Option("--seed", help="种子；缺省每次不同，并打印出来")] = None,
+    folder: Folder = RUN,
+) -> None:
+    """启动整个平台并走完一遍主要流程，留下报告。"""
+    from banyan.demo.play import run, summary
+
+    summary(run(folder, size, random_seed))
+
+
+@app.command()
 def seed(username: str = "operator", folder: Folder = RUN) -> None:
     """载入区划、工作日、政策数据与公钥，并开立第一个管理账户。"""
     from banyan.cli.laptop import Laptop

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,20 @@ class Laptop:
         write_state(self.folder, self.state)
         say(f"密钥已建立于 {self.key_folder}。请另行备份该目录：密钥遗失则个人信息无法恢复，平台也不会另造。")
 
+    def reset(self, say: Say) -> None:
+        """A demo begins anew: its processes are stopped and the data that its last run generated are cleared. On named
+        servers, whose data nobody clears, it takes new names instead. Keys are kept."""
+        if not self.state:
+            return
+        self.down(lambda _: None)
+        for server, named in ((self.postgres, self._postgres_url), (self.rabbit, self._amqp_url)):
+            if not named and server.state:
+                say(f"清除上一次演示生成的数据（{server.title}）……")
+                server.destroy()
+        self.state = read_state(self.folder)
+        self.state["prefix"] = f"banyan_{self.mode}_" + (f"{secrets.token_hex(3)}_" if self._postgres_url else "")
+        write_state(self.folder, self.state)
+
     def run_banyan(self, *arguments: str) -> None:
         """Runs a command of `banyan` to its end; its failure is told with its own words."""
         command = [sys.executable, "-c", "from banyan.cli import main; import sys; sys.exit(main())", *arguments]
@@ -152,10 +168,19 @@ class Laptop:
     def wait_ready(self, name: str) -> None:
         """Waits until a process has said that it serves; its log's tail is shown where it died or took too long."""
         until = time.monotonic() + READY_S
-        while not (self.folder / f"{name}.ready").exists():
+        while not self._ready(name):
             if self.process(name) is None or time.monotonic() > until:
                 raise Refused("process_not_ready", process=name, said=tail(self.folder / f"{name}.log"))
             time.sleep(0.05)
+
+    def _ready(self, name: str) -> bool:
+        if name != "gateway":
+            return (self.folder / f"{name}.ready").exists()
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def process(self, name: str) -> psutil.Process | None:
         """The running process of that name."""

@@ -25,7 +25,6 @@ from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec, many, questions
 from banyan.runtime.commands.collect import collect, decoded, records_only, same_version
 from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
-from banyan.runtime.commands.keys import PersonKeys
 from banyan.runtime.commands.orders import (
     FIRST,
     FORGET,
@@ -114,11 +113,11 @@ class Bus:
                         connection.execute("commit")
                         return reply
                     context = self.context(order.caller, row[1], command.may, order.key)
-                    keys = PersonKeys(connection, self.vault)
                     outcome = Outcome()
-                    done = self._decide(connection, decision, command, row[3:], context, keys, outcome)
+                    db = Db(connection, self.vault, context, service=self.service.name)
+                    done = self._decide(db, decision, command, row[3:], outcome)
                     reply = msgspec.json.encode(msgspec.structs.replace(done, audit_unsealed=unsealed))
-                    self._write(connection, order, outcome, context, keys, reply, unsealed, span)
+                    self._write(db, order, outcome, reply, unsealed, span)
                 return reply
             except BaseException:
                 roll_back(connection)
@@ -170,17 +169,8 @@ class Bus:
             may=may,
         )
 
-    def _decide(
-        self,
-        connection: Any,
-        decision: Decision,
-        command: Command,
-        locked: Sequence[Any],
-        context: Context,
-        keys: PersonKeys,
-        outcome: Outcome,
-    ) -> Done:
-        version, body = locked
+    def _decide(self, db: Db, decision: Decision, command: Command, locked: Sequence[Any], outcome: Outcome) -> Done:
+        (version, body), context = locked, db.context
         record = codec.decode(body, decision.on) if body is not None else None
         if decision.key is None:
             access.reach(context, getattr(command, "division", "") or "", getattr(command, "field", None))
@@ -189,9 +179,8 @@ class Bus:
         else:
             access.reach_record(context, record)
             same_version(record, command, version)
-        db = Db(connection, self.vault, context, keys, service=self.service.name)
         _open_for_rule(db, decision, record)
-        also = self._lock_also(connection, decision, record, command)
+        also = self._lock_also(db.connection, decision, record, command)
         facts = {name: self.service.facts[name](db, [command], context)[0] for name in decision.facts}
         given = {name: records_only(found) for name, found in also.items()}
         answer = decision.decide(record, command, context, **given, **facts)
@@ -211,17 +200,10 @@ class Bus:
         return found
 
     def _write(
-        self,
-        connection: Any,
-        order: Order,
-        outcome: Outcome,
-        context: Context,
-        keys: PersonKeys,
-        reply: bytes,
-        unsealed: bool,
-        span: telemetry.Span,
+        self, db: Db, order: Order, outcome: Outcome, reply: bytes, unsealed: bool, span: telemetry.Span
     ) -> None:
-        write(connection, outcome, context, keys, span.traceparent)
+        connection, context = db.connection, db.context
+        write(connection, outcome, context, db.keys, span.traceparent)
         row = audit.row(
             service=self.service.name,
             method=order.command.method(),
@@ -230,6 +212,7 @@ class Bus:
             outcome="done",
             record=outcome.changes[0].record.id if outcome.changes else None,
             subjects=_subjects(outcome),
+            seen=db.seen,
             reason=getattr(order.command, "reason", None),
             unsealed=unsealed,
             trace_id=span.trace_id,
@@ -312,7 +295,7 @@ def _open_for_rule(db: Db, decision: Decision, record: Aggregate | None) -> None
     for name in decision.open:
         value = getattr(record, name, None)
         if isinstance(value, Private):
-            db.keys.open(subject_of(record), value)  # type: ignore[arg-type]
+            db.open_value(value, subject_of(record), name)  # type: ignore[arg-type]
 
 
 def _subjects(outcome: Outcome) -> set[str]:

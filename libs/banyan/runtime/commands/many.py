@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 from psycopg import errors
 
 from banyan.kernel.context import Caller, Context
@@ -29,6 +30,7 @@ from banyan.runtime.host import telemetry
 if TYPE_CHECKING:
     from banyan.runtime.commands.bus import Bus
 
+log = structlog.get_logger()
 Answer = Done | Refused
 KEYS = (
     "insert into idempotency (caller, key, method, body_hash, expires_at)"
@@ -65,11 +67,20 @@ def _halving(bus: Bus, items: list[tuple[Command, str]], caller: Caller, answers
         answers.update(_together(bus, items, caller))
     except errors.IntegrityError as error:
         if len(items) == 1:
-            answers[items[0][1]] = refusal_of(error)
+            answers[items[0][1]] = _refusal(error)
             return
         middle = len(items) // 2
         _halving(bus, items[:middle], caller, answers)
         _halving(bus, items[middle:], caller, answers)
+
+
+def _refusal(error: errors.IntegrityError) -> Refused:
+    """The refusal of one item; our own mistake, where no catalogue knows the constraint, must not keep the others."""
+    try:
+        return refusal_of(error)
+    except errors.IntegrityError:
+        log.exception("约束未在拒绝目录中", constraint=error.diag.constraint_name)
+        return Refused("internal")
 
 
 def _together(bus: Bus, items: list[tuple[Command, str]], caller: Caller) -> dict[str, Answer]:

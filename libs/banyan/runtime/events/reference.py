@@ -59,7 +59,7 @@ def _rows(event: Any) -> list[tuple[str, str, Any]]:
             it = event.competence
             return [("competence", f"{it.duty}|{it.division}|{it.since}", it)]
         case identity.SigningKeyPublished():
-            return [("signing_key", event.kid, event)]
+            return [("signing_key", f"{event.use}|{event.kid}", event)]
         case identity.GrantRevoked():
             return [("revoked", f"grant|{event.grant_id}", {"at": event.at})]
         case identity.SessionRevoked():

@@ -69,7 +69,9 @@ class App:
         return public_jwks(self.keys)
 
     def _public_keys(self) -> dict[str, Any]:
-        return {**self._own_keys, **self.reference.token_keys()}
+        retired = self.reference.retired_keys()
+        own = {kid: jwk for kid, jwk in self._own_keys.items() if kid not in retired}
+        return {**own, **self.reference.token_keys()}
 
 
 def public_jwks(keys: KeyFolder) -> dict[str, dict[str, str]]:

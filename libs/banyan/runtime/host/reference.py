@@ -69,11 +69,17 @@ class Reference:
         """kid → JWK of identity's published keys whose tokens are believed now."""
         now = dt.datetime.now(dt.UTC)
         found = {}
-        for kid, row in self.current().keys.items():
+        for row in self.current().keys.values():
             until = row.get("until_at")
             if row["use"] == "token" and (until is None or dt.datetime.fromisoformat(until) > now):
-                found[kid] = row["jwk"]
+                found[row["kid"]] = row["jwk"]
         return found
+
+    def retired_keys(self) -> set[str]:
+        """The kids that identity has said no token may be signed with any more."""
+        now = dt.datetime.now(dt.UTC)
+        ended = (r for r in self.current().keys.values() if r["use"] == "token" and r.get("until_at"))
+        return {row["kid"] for row in ended if dt.datetime.fromisoformat(row["until_at"]) <= now}
 
     def _look(self) -> None:
         self._looked_at = time.monotonic()

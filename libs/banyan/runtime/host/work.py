@@ -16,12 +16,14 @@ from banyan.kernel.message import SYSTEM
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.bus import Bus
 from banyan.runtime.commands.store import Db
+from banyan.runtime.events import lag, park, react, reference, seal
 from banyan.runtime.events import log as event_log
-from banyan.runtime.events import park, react, reference, seal
 from banyan.runtime.events.broker import Inbox, Publisher
 from banyan.runtime.events.relay import Relay
 from banyan.runtime.events.subscribe import Apply, Subscription
+from banyan.runtime.host import jobs
 from banyan.runtime.host.app import App, system_token
+from banyan.runtime.host.db import Pool
 from banyan.runtime.host.erasures import Ledger
 from banyan.runtime.host.loops import Leader, Loop, led
 from banyan.runtime.host.reference import SUBSCRIPTION
@@ -34,8 +36,12 @@ from banyan.vault.sign import Signer
 from banyan.wire.cloudevents import spliced
 
 log = structlog.get_logger()
-HEADS_S, LOOK_S, PARKED_S = 60, 10, 60
+HEADS_S, NEW_HEADS_S, LOOK_S, PARKED_S = 60, 10, 10, 60
 TOKEN_S = 120
+UNSIGNED = (
+    "select exists (select 1 from stream s where s.position >"
+    " (select coalesce(max(h.position), -1) from head h where h.stream = s.name))"
+)
 
 
 class LogReader:
@@ -87,6 +93,8 @@ class Work:
             self._start_subscription(name, streams, apply)
         for schedule in app.service.schedules:
             self._start_schedule(schedule)
+        if any(job.service == app.service.package for job in jobs.JOBS):
+            self.loops.append(Loop(f"{app.service.name}.jobs", self._jobs, pause_s=1.0))
         sender = Sender(app.bus, app.settings)
         self._add_led("notices", sender.turn, pause_s=0.2)
 
@@ -101,6 +109,10 @@ class Work:
             loop.stop()
         for loop in self.loops:
             loop.join(timeout=10)
+
+    def _jobs(self) -> bool:
+        """Long work; each job has a lock of its own."""
+        return jobs.turn(self.app.bus, self.loops[0].stopping.is_set) > 0
 
     def _add_led(self, name: str, turn: Callable[[], bool], *, pause_s: float) -> Leader:
         name = f"{self.app.service.name}.{name}"
@@ -132,7 +144,8 @@ class Work:
 
         def turn() -> bool:
             nonlocal signed_at
-            with_signature = time.monotonic() - signed_at > HEADS_S
+            since_s = time.monotonic() - signed_at
+            with_signature = since_s > HEADS_S or (since_s > NEW_HEADS_S and moved(pool))
             with pool.connection() as connection:
                 ledger.note(service, connection)
             more = sealed_while_signing_works(service, pool, signer) >= seal.BATCH
@@ -177,11 +190,20 @@ class Work:
                 subscription.take(bodies)
                 inbox.done(len(bodies))
             if time.monotonic() - looked_at > LOOK_S:
-                catch_up(subscription, self.reader)
+                self._catch_up(subscription)
                 looked_at = time.monotonic()
             return True
 
         self.loops.append(Loop(f"{self.app.service.name}.{name}", turn, pause_s=0.2, failed=inbox.close))
+
+    def _catch_up(self, subscription: Subscription) -> None:
+        """Reads from the log what the broker has not brought, and notes how far behind that was."""
+        heads = self.reader.heads(subscription.streams)
+        if subscription.name == "projections":
+            with self.app.pool.connection() as connection, connection.transaction():
+                now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+                lag.note(connection, subscription.name, heads, now)
+        catch_up(subscription, heads)
 
     def _start_schedule(self, schedule: Schedule) -> None:
         def turn() -> bool:
@@ -202,28 +224,34 @@ def publish(relay: Relay, publisher: Publisher) -> int:
     return len(rows)
 
 
-def sealed_while_signing_works(service: str, pool: object, signer: Signer) -> int:
+def sealed_while_signing_works(service: str, pool: Pool, signer: Signer) -> int:
     """Seals only while the key can be read: a seal without a signed head would prove nothing."""
     try:
         signer.begin()
     except SigningUnavailable as error:
         log.error("签名密钥不可读，审计记录暂不能封存", service=service, reason=dict(error.facts))
         return 0
-    return seal.seal(service, pool)  # type: ignore[arg-type]
+    return seal.seal(service, pool)
 
 
-def sign_all(service: str, pool: object, signer: Signer) -> None:
+def moved(pool: Pool) -> bool:
+    """Whether a stream has a position that no signed head covers."""
+    with pool.connection() as connection:
+        return bool(connection.execute(UNSIGNED).fetchone()[0])  # type: ignore[index]
+
+
+def sign_all(service: str, pool: Pool, signer: Signer) -> None:
     """Signs the heads of all streams and of the audit trail."""
-    with pool.connection() as connection, connection.transaction():  # type: ignore[attr-defined]
+    with pool.connection() as connection, connection.transaction():
         states = connection.execute("select name, position, chain from stream").fetchall()
         audit_at, audit_chain = seal.state(connection, service)
         event_log.sign_heads(connection, signer, [*states, (seal.stream_of(service), audit_at, audit_chain)])
 
 
-def catch_up(subscription: Subscription, reader: LogReader) -> None:
+def catch_up(subscription: Subscription, heads: dict[str, int]) -> None:
     """Reads from the log what the broker has not brought; it may have lost everything."""
     positions = subscription.positions()
-    for stream, head in reader.heads(subscription.streams).items():
+    for stream, head in heads.items():
         if head > positions[stream]:
             subscription.catch_up(stream, head)
 
