@@ -116,6 +116,36 @@ def seed(username: str = "operator", folder: Folder = RUN) -> None:
 
 
 @app.command()
+def replay(service: Annotated[str, typer.Argument(help="服务名称，如 insight")], folder: Folder = RUN) -> None:
+    """从头重放事件，重建统计表并与现有的比较；一致则状态码为 0。"""
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.replay import run
+
+    raise typer.Exit(0 if run(Laptop(folder), service).equal else 1)
+
+
+@app.command()
+def token(
+    account: str,
+    duty: str,
+    division: str = "350000000000",
+    person: str | None = None,
+    folder: Folder = RUN,
+) -> None:
+    """为演示或测试签发一个十分钟的令牌（正式运行时拒绝：请经登录取得）。"""
+    from banyan.cli.laptop import Laptop
+    from banyan.kernel.context import Caller, Grant
+    from banyan.runtime.host.app import system_token
+    from banyan.vault.keys import KeyFolder
+
+    laptop = Laptop(folder)
+    if laptop.settings().mode == "production":
+        raise Refused("not_allowed", mode="production")
+    caller = Caller(account=account, person=person, grants=(Grant(duty=duty, division=division),), acr="2")
+    typer.echo(system_token(KeyFolder(laptop.key_folder), caller))
+
+
+@app.command()
 def clock(forward: Annotated[str, typer.Option(help="向前移动多少，如 26h、90m")], folder: Folder = RUN) -> None:
     """移动演示或测试的时钟（正式运行时拒绝）。"""
     from banyan.cli.clock import forward as move

@@ -30,6 +30,7 @@ class Crowd:
     declined: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
     closed: dict[str, str] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)  # how often which rule said no
 
     def take_all(self, count: int) -> None:
         """Everybody asks for help; the station lead assesses each."""
@@ -49,6 +50,8 @@ class Crowd:
 
     def serve(self, half_way: Callable[[], None]) -> None:
         """Waves of dispatch and answer until nobody is left; at half-way something happens."""
+        self._settle()
+        self.forward("95m")
         for wave in range(WAVES):
             open_now = [id for id in self.ids if id not in self.served and id not in self.closed]
             if not open_now:
@@ -117,8 +120,3 @@ class Crowd:
             self.refusals[problem.code] += 1
             return False
         return True
-
-    @property
-    def refusals(self) -> Counter[str]:
-        """How often which rule said no."""
-        return self.__dict__.setdefault("_refusals", Counter())  # type: ignore[no-any-return]

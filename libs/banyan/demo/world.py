@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import importlib
 import io
 import random
@@ -21,6 +22,7 @@ HEADER = (
     "political_status", "employer_kind", "post", "community_worker", "fields", "languages", "weekly_capacity",
     "talent_basis", "talent_evidence", "level", "certificate_number", "passed_on", "registered_from",
 )  # fmt: skip
+FIRST_PERIOD = dt.date(2024, 6, 1)
 SIZES = {"county": (COUNTY, 400, 60, 60), "province": (PROVINCE, 70_000, 5_000, 5_000)}
 OPEN_FIELDS = ("welfare", "assistance", "community", "family", "disability", "education", "employment", "health")
 
@@ -77,8 +79,13 @@ def _row(person: dict[str, Any]) -> dict[str, Any]:
     if not row["level"] and (row["talent_basis"] in (None, "none", "certificate")):
         row["talent_basis"] = "trained"
     row["talent_evidence"] = row["talent_evidence"] or "演示数据（生成）"
-    row["registered_from"] = row["passed_on"] if person["registered"] and row["passed_on"] else None
+    row["registered_from"] = _registered_from(row["passed_on"]) if person["registered"] and row["passed_on"] else None
     return row
+
+
+def _registered_from(passed_on: dt.date) -> dt.date:
+    """Old certificates are in a later period: its first day is generated too, so that it has not run out yet."""
+    return max(passed_on, FIRST_PERIOD + dt.timedelta(days=passed_on.toordinal() % 600))
 
 
 def as_csv(rows: list[dict[str, Any]]) -> bytes:
