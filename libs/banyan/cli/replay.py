@@ -1,4 +1,4 @@
-"""`banyan replay`: a service's projections rebuilt from the first event beside the live ones, compared, then swapped."""
+"""`banyan replay`: a service's projections rebuilt from the first event beside the live ones, then swapped."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Problem(Exception):
 
 @dataclass
 class Actor:
-    """Somebody who acts in the demo. With a password it logs in over HTTP; else the demo's local issuer signs for it."""
+    """Somebody who acts. With a password it logs in over HTTP; else the demo's local issuer signs for it."""
 
     account: str
     title: str

@@ -1,4 +1,4 @@
-"""`banyan demo`: sets everything up, plays the story, kills RabbitMQ in the middle, proves the outcome, writes the report."""
+"""`banyan demo`: sets all up, plays the story, kills RabbitMQ in the middle, proves the outcome, writes the report."""
 
 from __future__ import annotations
 
@@ -107,16 +107,21 @@ def _erase_one(stage: Stage, story: Story, say: Any) -> None:
 def summary(found: dict[str, Any]) -> None:
     """The words at the end."""
     console.rule("演示结果")
+    whole = all(stream["verified"] for stream in found["streams"])
+    urls, login = found["urls"], found["login"]
     lines = (
-        f"区划 {found['divisions']}　人才 {found['professionals']}　有服务任职 {found['assigned']}　求助 {found['requests']}",
-        f"得到服务 {found['served']}　有理由结案 {found['closed_with_reason']}　退单后仍得到服务 {found['served_after_decline']}"
-        f"　逐级上报 {found['escalated']}　无人负责 {found['dropped']}",
-        f"等待中位数 {found['wait_minutes_p50']} 分钟（模拟时钟）",
-        f"重放一致 {'是' if found['replay_equal'] else '否'}　删除个人信息后重放一致 {'是' if found['erased_replay_equal'] else '否'}",
-        f"事件流 {len(found['streams'])} 条，全部验证通过：{'是' if all(s['verified'] for s in found['streams']) else '否'}",
-        f"网关 {found['urls']['gateway']}　报告 {found['urls']['report']}",
-        f"登录：{found['login']['username']} / {found['login']['password']}（县登记审核员）",
+        "区划 {divisions}　人才 {professionals}　有服务任职 {assigned}　求助 {requests}".format_map(found),
+        "得到服务 {served}　有理由结案 {closed_with_reason}　退单后仍得到服务 {served_after_decline}".format_map(found),
+        "逐级上报 {escalated}　无人负责 {dropped}　等待中位数 {wait_minutes_p50} 分钟（模拟时钟）".format_map(found),
+        f"重放一致：{_yes(found['replay_equal'])}　删除个人信息后重放一致：{_yes(found['erased_replay_equal'])}",
+        f"事件流 {len(found['streams'])} 条，全部验证通过：{_yes(whole)}",
+        f"网关 {urls['gateway']}　报告 {urls['report']}",
+        f"登录：{login['username']} / {login['password']}（县登记审核员）",
         f"用时 {found['seconds']} 秒。平台继续运行；停止：make down",
     )
     for line in lines:
         console.print(line)
+
+
+def _yes(true: bool) -> str:
+    return "是" if true else "否"

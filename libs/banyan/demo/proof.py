@@ -28,7 +28,7 @@ class _Page(msgspec.Struct):
 
 
 def streams(stage: Stage, keys: KeyFolder) -> list[dict[str, Any]]:
-    """Each stream as a partner reads it over HTTP: name, position, the signed head's position, and whether it is whole."""
+    """Each stream as a partner reads it over HTTP: name, position, the signed head's position, whether it is whole."""
     api, partner = stage.api, stage["partner"]
     found = []
     for name, position in sorted(api.get(partner, "/v1/streams").json()["streams"].items()):
@@ -74,7 +74,7 @@ def _items(api: Api, partner: Actor, stream: str, until: int) -> Iterator[bytes]
 
 
 def replayed(laptop: Laptop, progress: Callable[[str, int, int], None]) -> bool:
-    """insight rebuilt from the first event beside the live tables, compared and swapped; True where equal to the bit."""
+    """insight rebuilt from the first event beside the live tables, compared, swapped; True where equal to the bit."""
     settings = laptop.settings()
     keys = open_keys(settings)
     app = App(load_service("insight"), settings, keys)

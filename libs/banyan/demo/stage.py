@@ -1,4 +1,4 @@
-"""Setting the stage: reference data, officers, professionals by import, assignments by their employers, duty rosters."""
+"""Setting the stage: reference data, officers, professionals by import, assignments, duty rosters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from banyan.cli.laptop import Laptop
@@ -14,7 +15,7 @@ from banyan.cli.processes import SERVICES
 from banyan.cli.seed import Seeder
 from banyan.demo.api import Actor, Api
 from banyan.demo.world import PROVINCE, World, as_csv, assignment
-from banyan.kernel.context import Grant
+from banyan.kernel.context import SHANGHAI, Grant
 
 BULK = 500
 LEADS = ("station_lead",)
@@ -136,7 +137,7 @@ def _approve(stage: Stage) -> None:
         answers = stage.api.command(stage["registrar"], "registry", "approve_people", items=items)["items"]
         return [p for p, answer in zip(chunk, answers, strict=True) if "done" in answer]
 
-    for done in stage.api.all_of((lambda c=chunk: approve(c) for chunk in chunks), threads=2):
+    for done in stage.api.all_of([partial(approve, chunk) for chunk in chunks], threads=2):
         stage.people += done
         stage.progress("审核", len(stage.people), len(people))
 
@@ -160,7 +161,7 @@ def _assign(stage: Stage) -> None:
 
 def _rosters(stage: Stage) -> None:
     """Who is on duty at each tier; a tier without a roster is passed over at once."""
-    today = dt.date.today()
+    today = dt.datetime.now(SHANGHAI).date()
     until = today + dt.timedelta(days=60)
     tiers = [(stage.world.area, ("duty1", "duty2"))]
     if stage.world.size == "county":

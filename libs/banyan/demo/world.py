@@ -71,9 +71,8 @@ def build(size: str, seed: int) -> World:
 def _row(person: dict[str, Any]) -> dict[str, Any]:
     """One line of the import file; everyone has a basis, so that a county can approve them."""
     row = {name: person.get(name) for name in HEADER}
-    certificate = person.get("certificate") or {}
-    get = certificate.get if isinstance(certificate, dict) else lambda name: getattr(certificate, name, None)
-    row |= {"level": get("level"), "certificate_number": get("number"), "passed_on": get("passed_on")}
+    held = person.get("certificate") or {}
+    row |= {"level": held.get("level"), "certificate_number": held.get("number"), "passed_on": held.get("passed_on")}
     row["division"] = row["division"] or person["home_division"]
     row["home_division"] = person["home_division"]
     if not row["level"] and (row["talent_basis"] in (None, "none", "certificate")):
