@@ -97,11 +97,11 @@ class Crowd:
         worker = self.stage.workers[worker_id]
         choice = self.draw.choices([name for name, _ in SHARES], [share for _, share in SHARES])[0]
         if choice == "accept" and self._tried("accept_offer", worker, id):
-            scale = [{"scale": "生活功能", "points": self.draw.randint(20, 60)}]
-            self._tried("start_service", worker, id, outcome=scale)
+            points = self.draw.randint(20, 60)
+            self._tried("start_service", worker, id, outcome=[{"scale": "生活功能", "points": points}])
             self.served.add(id)
             if self.draw.random() < 0.5:
-                better = [{"scale": "生活功能", "points": scale[0]["points"] + self.draw.randint(0, 30)}]
+                better = [{"scale": "生活功能", "points": points + self.draw.randint(0, 30)}]
                 self._tried("complete_service", worker, id, outcome=better, minutes_served=90)
         elif choice == "decline" and self._tried("decline_offer", worker, id, reason=self.draw.choice(REASONS)):
             self.declined.add(id)

@@ -38,6 +38,10 @@ from banyan.wire.cloudevents import spliced
 log = structlog.get_logger()
 HEADS_S, NEW_HEADS_S, LOOK_S, PARKED_S = 60, 10, 10, 60
 TOKEN_S = 120
+OLD_KEYS = (
+    "delete from idempotency where (caller, key) in"
+    " (select caller, key from idempotency where expires_at < now() limit 1000)"
+)
 UNSIGNED = (
     "select exists (select 1 from stream s where s.position >"
     " (select coalesce(max(h.position), -1) from head h where h.stream = s.name))"
@@ -95,6 +99,7 @@ class Work:
             self._start_schedule(schedule)
         if any(job.service == app.service.package for job in jobs.JOBS):
             self.loops.append(Loop(f"{app.service.name}.jobs", self._jobs, pause_s=1.0))
+        self._add_led("keys", self._forget_keys, pause_s=60.0)
         sender = Sender(app.bus, app.settings)
         self._add_led("notices", sender.turn, pause_s=0.2)
 
@@ -109,6 +114,11 @@ class Work:
             loop.stop()
         for loop in self.loops:
             loop.join(timeout=10)
+
+    def _forget_keys(self) -> bool:
+        """Deletes replies whose time is over, a batch at a time."""
+        with self.app.pool.connection() as connection:
+            return connection.execute(OLD_KEYS).rowcount > 0
 
     def _jobs(self) -> bool:
         """Long work; each job has a lock of its own."""
