@@ -13,6 +13,7 @@ import httpx
 
 from banyan.kernel.context import Caller, Grant
 from banyan.runtime import auth
+from banyan.runtime.host import clock
 from banyan.vault.keys import KeyFolder
 
 TOKEN_S, TRIES, PAUSE_S = 300, 60, 0.5
@@ -117,5 +118,5 @@ class Api:
     def _mint(self, actor: Actor) -> str:
         kid, key = self._keys.signing_key()
         caller = Caller(account=actor.account, person=actor.person, grants=actor.grants, acr="2")
-        claims = auth.claims_of(caller, jti=f"{actor.account}.0", iat=int(time.time()))
+        claims = auth.claims_of(caller, jti=f"{actor.account}.0", iat=int(clock.epoch_s()))
         return auth.sign_token(kid, key, claims)

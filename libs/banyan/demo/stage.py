@@ -16,6 +16,7 @@ from banyan.cli.seed import Seeder
 from banyan.demo.api import Actor, Api
 from banyan.demo.world import PROVINCE, World, as_csv, assignment
 from banyan.kernel.context import SHANGHAI, Grant
+from banyan.runtime.host import clock
 
 BULK = 500
 LEADS = ("station_lead",)
@@ -161,7 +162,7 @@ def _assign(stage: Stage) -> None:
 
 def _rosters(stage: Stage) -> None:
     """Who is on duty at each tier; a tier without a roster is passed over at once."""
-    today = dt.datetime.now(SHANGHAI).date()
+    today = clock.utc_now().astimezone(SHANGHAI).date()
     until = today + dt.timedelta(days=60)
     tiers = [(stage.world.area, ("duty1", "duty2"))]
     if stage.world.size == "county":

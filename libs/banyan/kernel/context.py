@@ -92,7 +92,7 @@ class Context:
 
     def reaches(self, grant: Grant, division: str, field: str | None = None) -> bool:
         """Jurisdiction: containment (or `reports_to`) on the day, and the grant's fields."""
-        if grant.since and self.today < grant.since or grant.until and self.today > grant.until:
+        if (grant.since and self.today < grant.since) or (grant.until and self.today > grant.until):
             return False
         fields = None if EVERY_FIELD in grant.fields else grant.fields
         return may_see(grant.division, fields, division, field, self.divisions, self.today)

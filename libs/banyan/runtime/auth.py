@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -23,6 +22,7 @@ from joserfc.jws import JWSRegistry
 from banyan.contracts.identity import GrantRevoked, SessionRevoked, TokensRevoked
 from banyan.kernel.context import Caller, Grant
 from banyan.kernel.refusal import Refused
+from banyan.runtime.host import clock
 
 ISSUER = "banyan"
 ALG = "Ed25519"  # RFC 9864: the name says the curve; "EdDSA" of RFC 8037 is the same signature and is read too
@@ -115,7 +115,7 @@ class Authenticator:
     """Turns a token into its caller; refuses `unauthenticated` with reason missing, forged, unknown_key, expired or
     revoked."""
 
-    def __init__(self, keys: PublicKeys, revoked: Revoked, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, keys: PublicKeys, revoked: Revoked, *, now: Callable[[], float] = clock.epoch_s) -> None:
         self._keys, self._revoked, self._now = keys, revoked, now
         self._known: dict[bytes, _Known] = {}
 

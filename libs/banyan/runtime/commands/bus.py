@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,7 +38,7 @@ from banyan.runtime.commands.orders import (
 )
 from banyan.runtime.commands.store import Db, subject_of
 from banyan.runtime.commands.write import Outcome, write
-from banyan.runtime.host import telemetry
+from banyan.runtime.host import clock, telemetry
 from banyan.runtime.host.db import Pool
 from banyan.runtime.host.reference import Reference
 from banyan.runtime.host.service import Service
@@ -76,7 +75,7 @@ class Bus:
         """Runs a command of our own reactions and schedules, as system:<service>."""
         caller = self.service.system_caller
         access.require_duty(type(command), caller)
-        return self.run(Order(command, caller, key, time.time() + SYSTEM_TIMEOUT_S, traceparent))
+        return self.run(Order(command, caller, key, clock.epoch_s() + SYSTEM_TIMEOUT_S, traceparent))
 
     def run(self, order: Order) -> bytes:
         """The reply as JSON; the same bytes again for the same key. Retries what the database asks to retry."""
@@ -124,7 +123,7 @@ class Bus:
                 raise
 
     def _begin(self, connection: Any, decision: Decision, order: Order, body_hash: bytes) -> Any:
-        left_ms = max(1, int((order.deadline_s - time.time()) * 1000))
+        left_ms = max(1, int((order.deadline_s - clock.epoch_s()) * 1000))
         expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)
         record_id = getattr(order.command, decision.key) if decision.key else None
         key = (order.caller.account, order.key, order.command.method(), body_hash, expires, f"{left_ms}ms")

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors
 
 from banyan.kernel.refusal import Refused, catalogue
+from banyan.runtime.host import clock
 
 
 def roll_back(connection: Any) -> None:
@@ -25,7 +26,7 @@ def wait_or_refuse(error: psycopg.Error, attempt: int, deadline_s: float) -> Non
     if isinstance(error, errors.QueryCanceled):
         raise Refused("deadline_past") from None
     pause = random.uniform(0, min(0.05 * 2 ** min(attempt, 5), 1.0))
-    if time.time() + pause >= deadline_s:
+    if clock.epoch_s() + pause >= deadline_s:
         raise Refused("unavailable", part="database") from None
     time.sleep(pause)
 

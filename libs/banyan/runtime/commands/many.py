@@ -6,7 +6,6 @@ The rules are the same functions that decide one command. What a constraint refu
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from banyan.runtime.commands.keys import PersonKeys
 from banyan.runtime.commands.orders import KEY_DAYS, Order
 from banyan.runtime.commands.store import Db, subject_of
 from banyan.runtime.commands.write import Outcome, write
-from banyan.runtime.host import telemetry
+from banyan.runtime.host import clock, telemetry
 
 if TYPE_CHECKING:
     from banyan.runtime.commands.bus import Bus
@@ -109,7 +108,7 @@ def _together(bus: Bus, items: list[tuple[Command, str]], caller: Caller) -> dic
 def _claim(bus: Bus, connection: Any, items: Any, caller: Caller) -> tuple[list[Any], dict[str, Answer]]:
     """Which items are new, and the answers of those that are not."""
     method = items[0][0].method()
-    until = dt.datetime.fromtimestamp(time.time() + KEY_DAYS * 86400, dt.UTC)
+    until = clock.utc_now() + dt.timedelta(days=KEY_DAYS)
     hashes = [Order(command, caller, key, 0).body_hash() for command, key in items]
     rows = connection.execute(KEYS, (caller.account, method, until, [key for _, key in items], hashes)).fetchall()
     new = {row[0] for row in rows}

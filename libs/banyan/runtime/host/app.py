@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ from banyan.kernel.context import Caller
 from banyan.runtime import auth
 from banyan.runtime.commands.bus import Bus
 from banyan.runtime.commands.guard import SealGuard
+from banyan.runtime.host import clock
 from banyan.runtime.host.db import Pool, open_pool
 from banyan.runtime.host.reference import Reference
 from banyan.runtime.host.service import Service
@@ -87,5 +87,5 @@ def open_keys(settings: Settings) -> KeyFolder:
 def system_token(keys: KeyFolder, caller: Caller) -> str:
     """A short token for calls of our own processes, signed with the instance's key."""
     kid, key = keys.signing_key()
-    claims = auth.claims_of(caller, jti=f"{caller.account}.0", iat=int(time.time()), life_s=SYSTEM_TOKEN_S)
+    claims = auth.claims_of(caller, jti=f"{caller.account}.0", iat=int(clock.epoch_s()), life_s=SYSTEM_TOKEN_S)
     return auth.sign_token(kid, key, claims)

@@ -18,6 +18,7 @@ from banyan.kernel.divisions import Division, Tree
 from banyan.kernel.policy import Figure, Policy
 from banyan.kernel.workdays import Calendar
 from banyan.runtime.auth import Revocations
+from banyan.runtime.host import clock
 from banyan.runtime.host.db import Pool
 
 STREAM, ACCOUNTS = "identity.reference", "identity.account"
@@ -67,7 +68,7 @@ class Reference:
 
     def token_keys(self) -> dict[str, dict[str, str]]:
         """kid → JWK of identity's published keys whose tokens are believed now."""
-        now = dt.datetime.now(dt.UTC)
+        now = clock.utc_now()
         found = {}
         for row in self.current().keys.values():
             until = row.get("until_at")
@@ -77,7 +78,7 @@ class Reference:
 
     def retired_keys(self) -> set[str]:
         """The kids that identity has said no token may be signed with any more."""
-        now = dt.datetime.now(dt.UTC)
+        now = clock.utc_now()
         ended = (r for r in self.current().keys.values() if r["use"] == "token" and r.get("until_at"))
         return {row["kid"] for row in ended if dt.datetime.fromisoformat(row["until_at"]) <= now}
 
@@ -91,11 +92,11 @@ class Reference:
                 self._known = self._shared(connection, position)
 
     def _fold_revocations(self, connection: Any) -> None:
-        rows = connection.execute(REVOKED, (dt.datetime.now(dt.UTC) - REMEMBER,)).fetchall()
+        rows = connection.execute(REVOKED, (clock.utc_now() - REMEMBER,)).fetchall()
         for key, at in rows:
             kind, _, value = key.partition("|")
             self._revocations.note(kind, value, int(at.timestamp()))
-        self._revocations.forget(time.time())
+        self._revocations.forget(clock.epoch_s())
 
     def _shared(self, connection: Any, position: int) -> Known:
         if position == 0:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from banyan.kernel.refusal import Refused
+from banyan.runtime.host import clock
 from banyan.wire import rpc as wire
 
 Ending = bytes | Refused
@@ -122,7 +122,7 @@ def _unknown(pending: Pending, reason: str) -> Refused:
 
 def now_ms() -> int:
     """Real time in epoch milliseconds: deadlines hold between machines and ignore the demo's clock."""
-    return time.time_ns() // 1_000_000
+    return int(clock.epoch_s() * 1000)
 
 
 def deadline_of(timeout_s: float, deadline_ms: int | None) -> int:
