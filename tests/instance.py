@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from banyan.cli.laptop import Laptop
 from banyan.kernel.context import Caller, Grant
@@ -19,6 +20,9 @@ from banyan.runtime.rpc.threads import ThreadClient
 from banyan.vault.keys import KeyFolder
 
 WAIT_S = 30.0
+PLACE = "350203001000"
+RETRY_S = "0.3"  # of parked events: a test does not wait a minute
+SAMPLE = ("tests.sample",)
 
 
 class Instance:
@@ -33,9 +37,30 @@ class Instance:
         """A token of ten minutes for an account with one duty."""
         return system_token(self.keys, Caller(account=account, grants=(Grant(duty=duty, division=division),)))
 
-    def call(self, method: str, body: dict[str, Any], *, key: str | None, token: str, timeout_s: float = 10) -> Any:
+    def call(
+        self, method: str, body: dict[str, Any], *, key: str | None, token: str | None, timeout_s: float = 10
+    ) -> Any:
         """One RPC call; raises Refused."""
         return json.loads(self.client.call("sample", method, body, token=token, key=key, timeout_s=timeout_s))
+
+    def plant(self, label: str, **more: Any) -> str:
+        """A new tree's id."""
+        return str(self.command("plant_tree", division=PLACE, label=label, **more)["id"])
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What stands in the database."""
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def run(self, sql: str, *parameters: Any) -> None:
+        """Does to the database what no service would."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute(sql, parameters)
+
+    def heap(self, tree_id: str) -> list[int]:
+        """What the reaction to prunings has done: branches each time."""
+        rows = self.rows("select body -> 'taken' from heap where id = %s", f"h-{tree_id}")
+        return (rows[0][0] or []) if rows else []
 
     def command(self, method: str, *, key: str | None = None, timeout_s: float = 10, **body: Any) -> Any:
         """A command under a key (a new one unless given)."""
@@ -79,16 +104,33 @@ class Instance:
 
 
 @contextmanager
-def instance(folder: Path, database: str, vhost: str) -> Iterator[Instance]:
-    """Starts serve and work of the sample service on a fresh database and vhost; stops them afterwards."""
-    laptop = Laptop(
+def instance(
+    folder: Path, database: str, vhost: str, services: Sequence[str] = SAMPLE, **environment: str
+) -> Iterator[Instance]:
+    """Starts serve and work of the services on fresh databases and a vhost; stops them afterwards."""
+    laptop = laptop_of(folder, database, vhost, services)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"BANYAN_PARKED_S": RETRY_S, **environment}.items():
+            patch.setenv(name, value)
+        with _running(laptop, database, vhost) as running:
+            yield running
+
+
+def laptop_of(folder: Path, database: str, vhost: str, services: Sequence[str] = SAMPLE) -> Laptop:
+    """A laptop that is not started yet."""
+    return Laptop(
         folder,
         mode="test",
-        services=("tests.sample",),
+        services=tuple(services),
         processes=("serve", "work"),
         postgres_url=database,
         amqp_url=vhost,
+        keys=folder / "keys",
     )
+
+
+@contextmanager
+def _running(laptop: Laptop, database: str, vhost: str) -> Iterator[Instance]:
     laptop.up(lambda _: None)
     running = Instance(laptop, laptop_database(laptop, database), vhost)
     try:
@@ -97,7 +139,8 @@ def instance(folder: Path, database: str, vhost: str) -> Iterator[Instance]:
         running.client.close()
         for name in laptop.processes:
             laptop.stop(name)
-        _drop(running.database, database)
+        for service in laptop.services:
+            drop(f"{laptop.state['prefix']}{service.rsplit('.', 1)[-1]}", database)
 
 
 def laptop_database(laptop: Laptop, beside: str) -> str:
@@ -105,6 +148,7 @@ def laptop_database(laptop: Laptop, beside: str) -> str:
     return f"{beside.rsplit('/', 1)[0]}/{laptop.state['prefix']}sample"
 
 
-def _drop(url: str, from_url: str) -> None:
+def drop(name: str, from_url: str) -> None:
+    """Drops a service's database with its sessions."""
     with psycopg.connect(from_url, autocommit=True) as connection:
-        connection.execute(f'drop database "{url.rsplit("/", 1)[1]}" with (force)')
+        connection.execute(f'drop database if exists "{name}" with (force)')

@@ -179,6 +179,29 @@ def restore(source: Path, folder: Folder = RUN) -> None:
     run(settings, SERVICES, source, Ledger(settings.ledger_folder()), typer.echo)
 
 
+partner = typer.Typer(no_args_is_help=True, help="订阅方的消息队列")
+app.add_typer(partner, name="partner")
+
+
+@partner.command("add")
+def partner_add(name: str, folder: Folder = RUN) -> None:
+    """在消息服务器上为订阅方建立虚拟主机与只读用户；约定须另由主管人员订立。"""
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.partner import add, admin_url
+
+    laptop = Laptop(folder)
+    typer.echo(f"订阅方的队列地址（口令仅显示这一次）：{add(laptop.settings().amqp_url, admin_url(laptop), name)}")
+
+
+@partner.command("remove")
+def partner_remove(name: str, folder: Folder = RUN) -> None:
+    """删除订阅方的虚拟主机与用户，连同其中未取走的消息。"""
+    from banyan.cli.laptop import Laptop
+    from banyan.cli.partner import admin_url, remove
+
+    remove(admin_url(Laptop(folder)), name)
+
+
 @app.command("verify")
 def verify_command() -> None:
     """证明事件流或审计记录完整（见 banyan verify --help）。"""

@@ -40,11 +40,13 @@ class Laptop:
         processes: Sequence[str] = PROCESSES,
         postgres_url: str | None = None,
         amqp_url: str | None = None,
+        keys: Path | None = None,
     ) -> None:
         self.folder = Path(folder).absolute()
         self.mode, self.services, self.processes = mode, tuple(services), tuple(processes)
         self._postgres_url = postgres_url or os.environ.get("BANYAN_POSTGRES_URL")
         self._amqp_url = amqp_url or os.environ.get("BANYAN_AMQP_URL")
+        self._keys_at = keys
         self.state: dict[str, Any] = read_state(self.folder)
 
     @property
@@ -65,7 +67,8 @@ class Laptop:
     @property
     def key_folder(self) -> Path:
         """Outside of the run folder: clearing that never costs a key."""
-        return Path(os.environ.get("BANYAN_KEYS") or ROOT / ".keys" / f"{self.mode}-{self._name()}")
+        named = self._keys_at or os.environ.get("BANYAN_KEYS")
+        return Path(named or ROOT / ".keys" / f"{self.mode}-{self._name()}")
 
     def environment(self) -> dict[str, str]:
         """What every process of this instance is started with; named servers of the environment go first."""

@@ -14,6 +14,7 @@ from banyan.runtime.host import settings as all_settings
 from banyan.runtime.host import telemetry
 from banyan.runtime.host.app import App, load_service, open_keys, package_of
 from banyan.runtime.host.migrate import migrate as migrate_one
+from banyan.runtime.host.migrate import require_ours
 from banyan.runtime.host.settings import Settings
 
 SERVICES = ("identity", "registry", "matching", "insight")
@@ -24,7 +25,10 @@ def _apps(names: Sequence[str], process: str) -> tuple[Settings, list[App]]:
     settings = all_settings.load()
     telemetry.start(settings, process)
     keys = open_keys(settings)
-    return settings, [App(load_service(name), settings, keys) for name in names or SERVICES]
+    apps = [App(load_service(name), settings, keys) for name in names or SERVICES]
+    for app in apps:
+        require_ours(settings, app.service.name)
+    return settings, apps
 
 
 def _ready(settings: Settings, process: str) -> Callable[[], None]:

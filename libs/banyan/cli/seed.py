@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from banyan.kernel.message import Event, contracts
 from banyan.runtime.host.app import App, load_service, open_keys, package_of, public_jwks
 from banyan.runtime.host.settings import Settings
 
@@ -54,6 +55,14 @@ class Seeder:
         chosen = password or secrets.token_urlsafe(12)
         self.run(self._seed.password(account, chosen, secrets.token_urlsafe(32)))
         return account, chosen
+
+    def partner(self, username: str, services: Sequence[str]) -> tuple[str, str]:
+        """A partner's account, agreed to read every stream of the services whole; answers (account id, password)."""
+        account, password = self.account(username, ("partner",), self._seed.PROVINCE)
+        words = [importlib.import_module(f"banyan.contracts.{name}") for name in services]
+        streams = {event.stream for module in words for event in contracts(module, Event)}
+        self.run(self._seed.partner(account, username, streams))
+        return account, password
 
 
 def _policy(service: str) -> str:
