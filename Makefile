@@ -10,7 +10,7 @@ export PYTHONPATH := libs:.
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-province down status test $(KINDS) bench soak lock clean
+.PHONY: help setup demo demo-province down status test $(KINDS) bench soak docs lock clean
 
 help: ## 列出全部目标
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -62,6 +62,10 @@ bench: setup ## 性能对比，结果写入 .run/bench.json
 
 soak: setup ## 长时间运行；HOURS=小时数
 	@$(BANYAN) bench soak --hours $(HOURS)
+
+docs: setup ## 由代码重新生成 docs 中的拒绝代码、职责、状态图与接口文档
+	@$(PY) -m banyan.cli.docs
+	@$(PY) -m services.gateway.texts
 
 lock: setup ## 由 requirements.in 重新生成 requirements.lock
 	@$(PY) -m pip install --quiet uv

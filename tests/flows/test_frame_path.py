@@ -39,7 +39,7 @@ def test_what_was_seen_is_in_the_audit_trail(platform: Instance) -> None:
     tree = platform.command("plant_tree", division="350203001000", label="乙", owner="王二")
     assert platform.query("see_tree", tree_id=tree["id"])["owner"] == "王二"
     looks = platform.query("who_looked", duty="audit_admin", person_id=tree["id"])["items"]
-    assert [(look["method"], look["fields"]) for look in looks][0] == ("see_tree", ["owner"])
+    assert (looks[0]["method"], looks[0]["fields"]) == ("see_tree", ["owner"])
 
 
 def test_an_erased_owner_stays_erased_and_the_proof_whole(platform: Instance) -> None:

@@ -3,96 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import psycopg
 import pytest
 
 from banyan.contracts import insight
-from banyan.kernel.context import Caller, Grant
-from banyan.kernel.policy import Policy
 from banyan.kernel.refusal import Refused
-from banyan.runtime.commands.bus import Bus
-from banyan.runtime.events import lag, react, replay, schemas
-from banyan.runtime.events.subscribe import Subscription
-from banyan.runtime.host.db import Pool, open_pool
-from banyan.runtime.host.reference import Known
-from banyan.runtime.host.service import Service
-from services.identity import data
+from banyan.runtime.events import lag, replay
 from services.insight.service import SERVICE
-from services.insight.tables import METADATA
+from tests.flows.insight_instance import KNOWN, PROVINCE, TREE, Insight, running_insight
 from tests.insight_slowly import Slowly
 from tests.insight_world import World
 
-TREE = data.tree()
-KNOWN = Known(1, Policy(SERVICE.figures), TREE, None)
-AREAS = ("350000000000", "350100000000", "350102000000", "350102001000", "350102001001", "350128000000", "350200000000")
-PROVINCE = AREAS[0]
-SEED = random.SystemRandom().randrange(10**6)
-
-
-class Tables:
-    """The reference data of the test: the province's real divisions, the seeded figures."""
-
-    def current(self) -> Known:
-        """Always the same."""
-        return KNOWN
-
-
-@dataclass
-class Insight:
-    """insight in this process: what replay asks of a host, and a caller who asks it questions."""
-
-    service: Service
-    pool: Pool
-    bus: Bus
-    world: World
-
-    def __post_init__(self) -> None:
-        fold = self.service.projections.__getitem__
-        streams = sorted(self.service.projections)
-        self.subscription = Subscription(
-            "projections", streams, self.pool, react.projecting(self.bus, fold), self.fetch
-        )
-
-    def fetch(self, stream: str, after: int, limit: int) -> list[bytes]:
-        """The log as its service would serve it."""
-        return self.world.log(stream)[after : after + limit]
-
-    def take(self) -> None:
-        """Folds all that the world has said, in batches of random size, repeated and out of order now and then."""
-        pick = random.Random(self.world.seed)
-        at = self.subscription.positions()
-        for stream in self.subscription.streams:
-            log, position = self.world.log(stream), at[stream]
-            while position < len(log):
-                size = pick.randrange(1, 40)
-                bodies = log[max(0, position - 2) : position + size]
-                pick.shuffle(bodies)
-                self.subscription.take(bodies)
-                position += size
-
-    def ask(self, query: Any, division: str = PROVINCE, duty: str = "analyst") -> Any:
-        """The answer to a caller with one duty in a division."""
-        return self.bus.ask(query, Caller(account="a", grants=(Grant(duty=duty, division=division),)))
+AREAS = (PROVINCE, "350100000000", "350102000000", "350102001000", "350102001001", "350128000000", "350200000000")
 
 
 @pytest.fixture
 def running(database: str) -> Iterator[Insight]:
-    with psycopg.connect(database) as connection:
-        connection.execute(resources.files("banyan.runtime.host").joinpath("frame.sql").read_text("utf-8"))
-        schemas.make_live(connection, METADATA)
-        connection.execute(lag.TABLE)
-    pool = open_pool(database, size=4, name="test insight")
-    bus = Bus(SERVICE, pool, None, Tables(), None, None)  # type: ignore[arg-type]
-    print(f"seed {SEED}")  # noqa: T201 - a failure shows it, so that it can be run again
-    instance = Insight(SERVICE, pool, bus, World(SEED))
-    yield instance
-    pool.close()
+    with running_insight(database) as instance:
+        yield instance
 
 
 def days(world: World) -> list[dt.date]:

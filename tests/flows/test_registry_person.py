@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from banyan.contracts import registry as words
-from banyan.kernel.context import SHANGHAI
 from banyan.kernel.refusal import Refused
 from tests.flows.registry_desk import Desk
-from tests.rules.registry_given import VILLAGE, assignment_command, certificate, citizen, worker_command
+from tests.flows.registry_entering import approve, command_of, enter
+from tests.rules.registry_given import VILLAGE, citizen
 
 
 @pytest.fixture
@@ -20,29 +20,6 @@ def desk(database: str, tmp_path) -> Iterator[Desk]:
     desk = Desk(database, tmp_path)
     yield desk
     desk.close()
-
-
-def command_of(number: int = 0, today: dt.date | None = None, **changes) -> words.RegisterPerson:
-    """A worker of whom each number is another person, with a period that runs today."""
-    today = today or dt.datetime.now(SHANGHAI).date()
-    given = {
-        "document_number": citizen(sequence=100 + 2 * number),
-        "phone": f"138123{number:05d}",
-        "account": f"acc-w{number}",
-        "certificate": certificate(passed_on=today - dt.timedelta(days=60)),
-        "registered_from": today - dt.timedelta(days=30),
-        "submit": True,
-    }
-    return worker_command(**{**given, **changes})
-
-
-def enter(desk: Desk, number: int = 0, **changes) -> str:
-    return str(desk.order(command_of(number, **changes))["id"])
-
-
-def approve(desk: Desk, id: str) -> str:
-    desk.order(words.ApprovePerson(person_id=id))
-    return id
 
 
 def test_a_worker_is_entered_approved_and_found(desk: Desk):
@@ -263,57 +240,3 @@ def test_an_erased_person_cannot_be_read_again_history_included(desk: Desk):
     assert [name for name, _ in desk.events(id)][-1] == "erased"
     again = enter(desk)
     assert again != id
-
-
-def test_reminders_and_lapse_come_by_the_clock_and_take_the_worker_out_of_matching(desk: Desk):
-    id = approve(desk, enter(desk))
-    lead = desk.caller("station_lead")
-    assignment = desk.order(assignment_command_of(id), lead)["id"]
-    ends_on = desk.ask(words.GetPerson(person_id=id)).period.until_on
-
-    for days_left in (90, 30, 7):
-        desk.move(days=(ends_on - desk.today()).days - days_left)
-        desk.turn()
-        desk.turn()
-    reminded = [data["days_left"] for name, data in desk.events(id) if name == "reminded"]
-    assert reminded == [90, 30, 7]
-    assert [facts["days_left"] for (facts,) in desk.rows("select facts from notice order by id")] == ["90", "30", "7"]
-
-    desk.move(days=8)
-    desk.turn()
-    desk.turn()
-    assert desk.ask(words.GetPerson(person_id=id)).state == "lapsed"
-    assert [name for name, _ in desk.events(assignment)] == ["opened", "ended"]
-    assert desk.events(assignment)[-1][1]["reason"] == "lapsed"
-
-
-def assignment_command_of(person_id: str, **changes) -> words.OpenAssignment:
-    class _Named:
-        id = person_id
-
-    return assignment_command(_Named(), **changes)  # type: ignore[arg-type]
-
-
-def test_an_assignment_follows_its_person_and_ends_on_its_day(desk: Desk):
-    id = approve(desk, enter(desk))
-    lead = desk.caller("station_lead")
-    last = desk.today() + dt.timedelta(days=20)
-    assignment = desk.order(assignment_command_of(id, until=last), lead)["id"]
-    with pytest.raises(Refused, match="assignment_open"):
-        desk.order(assignment_command_of(id), lead)
-
-    desk.order(words.SuspendPerson(person_id=id, reason="调查期间"))
-    desk.turn()
-    desk.order(words.ReinstatePerson(person_id=id, reason="查无违规"))
-    desk.turn()
-    senior = certificate("senior", passed_on=desk.today())
-    desk.order(words.CertifyPerson(person_id=id, certificate=senior))
-    desk.turn()
-    desk.turn()
-    desk.move(days=21)
-    desk.turn()
-
-    assert [name for name, _ in desk.events(assignment)] == ["opened", "ended", "opened", "changed", "ended"]
-    (line,) = desk.ask(words.FindAssignments(person_id=id)).items
-    assert line.state == "ended"
-    assert desk.order(assignment_command_of(id), lead)["state"] == "open"

@@ -204,3 +204,21 @@ def assess(request: Request, **other: Any) -> m.TriageRequest:
     names = ("urgency", "field", "functions", "confidentiality", "protected_kind")
     given = {name: getattr(request, name) for name in names}
     return m.TriageRequest(request_id=request.id, **{**given, **other})
+
+
+def said(world: World, kind: type) -> Any:
+    """The last event of a kind."""
+    return next(e for e in reversed(world.events) if isinstance(e, kind))
+
+
+def told(world: World, template: str) -> list[str]:
+    """To whom a notice went."""
+    return [n.to for n in world.notices if n.template == template]
+
+
+def served(world: World, **other: Any) -> Any:
+    """A request served to its close."""
+    request = world.accepted(**other)
+    worker = by(request.worker_id)
+    world.do(worker, m.StartService(request_id=request.id, outcome=GOOD))
+    return world.do(worker, m.CompleteService(request_id=request.id, outcome=BETTER, minutes_served=60))
