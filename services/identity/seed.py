@@ -12,6 +12,7 @@ from importlib import resources
 import msgspec
 
 from banyan.contracts.identity import (
+    AgreePartner,
     GrantDuty,
     LoadDivisions,
     LoadWorkdays,
@@ -109,3 +110,16 @@ def entrust(account_id: str, duties: Iterable[str], division: str = PROVINCE) ->
 def password(account_id: str, chosen: str, nonce: str) -> Keyed:
     """A password; `nonce` is 32 random bytes in base64url, kept nowhere."""
     return f"seed:password:{account_id}:{nonce}", SetPassword(account_id=account_id, password=chosen, nonce=nonce)
+
+
+def partner(account_id: str, name: str, streams: Iterable[str]) -> Keyed:
+    """An agreement over whole streams, such as the demo's: who reads them proves everything that is told."""
+    command = AgreePartner(
+        division=PROVINCE,
+        partner=account_id,
+        name=name,
+        streams=dict.fromkeys(sorted(streams), ("*",)),
+        purpose="核验全部事件流",
+        legal_basis=DEED,
+    )
+    return f"seed:partner:{account_id}", command

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import importlib
+import pkgutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 
+from banyan import contracts as all_contracts
 from banyan.contracts.identity import (
+    AgreePartner,
     ChangeDivision,
     ClientCredentials,
     HandOverDuty,
@@ -27,9 +33,11 @@ from banyan.contracts.identity import (
 from banyan.contracts.identity_shapes import Competence
 from banyan.kernel.context import Context
 from banyan.kernel.divisions import Division, prefix
+from banyan.kernel.message import Event, contracts
 from banyan.kernel.policy import Figure
 from banyan.runtime.commands.store import Db, fact
 from services.identity.domain.account import LOCAL, Account, login_word
+from services.identity.domain.partner import Partner
 from services.identity.domain.session import Presented, Session
 from services.identity.domain.signing_key import SigningKey
 from services.identity.oidc import read_id_token
@@ -207,3 +215,26 @@ def competence_rows(db: Db, duty: str) -> tuple[Competence, ...]:
         " %(duty)s order by number"
     )
     return tuple(msgspec.convert(row, Competence) for (row,) in db.rows(sql, {"duty": duty}))
+
+
+@fact("agreements_beside")
+def agreements_beside(db: Db, commands: Sequence[AgreePartner], context: Context) -> list[tuple[Partner, ...]]:
+    """Every agreement of the same account or the same name; agreements are made one after another."""
+    db.rows("select pg_advisory_xact_lock(hashtext('identity.partner'))")
+    where = "account_id = %(account)s or name = %(name)s order by id"
+    return [tuple(db.records(Partner, where, {"account": c.partner, "name": c.name})) for c in commands]
+
+
+@fact("known_events")
+def known_events(db: Db, commands: Sequence[AgreePartner], context: Context) -> list[Mapping[str, frozenset[str]]]:
+    """Stream → the event types that some service publishes in it."""
+    return [_published()] * len(commands)
+
+
+@cache
+def _published() -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for place in pkgutil.iter_modules(all_contracts.__path__):
+        for event in contracts(importlib.import_module(f"banyan.contracts.{place.name}"), Event):
+            found[event.stream].add(event.type_name())
+    return {stream: frozenset(types) for stream, types in found.items()}

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, Index, MetaData, UniqueConstraint, text
 
 from banyan.runtime.commands.tables import aggregate_table, kept
 from services.identity.domain.account import Account
+from services.identity.domain.partner import Partner
 from services.identity.domain.reference import ReferenceChange
 from services.identity.domain.session import Session
 from services.identity.domain.signing_key import SigningKey
@@ -47,4 +48,15 @@ REFERENCE_CHANGE = aggregate_table(
     kept("known_until", as_="date"),
     UniqueConstraint("number", name="reference_raced"),
     Index("reference_change_what", "what", "number"),
+)
+
+PARTNER = aggregate_table(
+    METADATA,
+    Partner,
+    kept("state"),
+    kept("account_id"),
+    kept("name"),
+    CheckConstraint("state in ('agreed', 'ended')", name="partner_state"),
+    Index("partner_agreed", "account_id", unique=True, postgresql_where=text("state = 'agreed'")),
+    Index("partner_name", "name"),
 )

@@ -13,6 +13,7 @@ from banyan.contracts.identity import (
     FindDivisions,
     FindDuties,
     FindFigures,
+    FindPartners,
     IssueToken,
     Jwks,
     WhoAmI,
@@ -27,6 +28,8 @@ from banyan.contracts.identity_shapes import (
     FiguresSeen,
     GrantSeen,
     KeySet,
+    PartnerSeen,
+    PartnersSeen,
     Token,
     Withheld,
 )
@@ -40,6 +43,7 @@ from banyan.runtime.host.settings import load
 from services.identity.domain.account import Account, Given
 from services.identity.domain.duties import assured, duties, excludes
 from services.identity.domain.figure_change import competent
+from services.identity.domain.partner import Partner
 from services.identity.domain.secrets import secret_fits
 from services.identity.domain.session import Session
 from services.identity.domain.signing_key import SigningKey
@@ -191,3 +195,29 @@ def find_duties(query: FindDuties, context: Context, db: Db) -> DutiesSeen:
     """All duties, what each needs and excludes."""
     items = (DutySeen(code=d.code, name=d.name, acr=d.acr, excludes=excludes(d.code)) for d in duties().values())
     return DutiesSeen(items=tuple(items))
+
+
+@answers(FindPartners)
+def find_partners(query: FindPartners, context: Context, db: Db) -> PartnersSeen:
+    """Agreements within reach, also those that ended, a page at a time."""
+    where = f"{db.jurisdiction()} and id > %(after)s order by id limit %(limit)s"
+    found = db.records(Partner, where, {"after": query.after or "", "limit": query.limit})
+    items = tuple(_partner_seen(agreed) for agreed in found)
+    return PartnersSeen(items=items, next=found[-1].id if len(found) == query.limit else None)
+
+
+def _partner_seen(agreed: Partner) -> PartnerSeen:
+    return PartnerSeen(
+        agreement_id=agreed.id,
+        state=agreed.state,
+        partner=agreed.account_id,
+        name=agreed.name,
+        streams=agreed.streams,
+        queue=agreed.queue,
+        since=agreed.since,
+        until=agreed.until,
+        purpose=agreed.purpose,
+        legal_basis=agreed.legal_basis,
+        agreed_by=agreed.agreed_by,
+        ended_at=agreed.ended_at,
+    )

@@ -19,13 +19,13 @@ from banyan.kernel.policy import Figure, Policy, seed_figures
 from banyan.kernel.refusal import Refused
 from services.identity import seed
 from services.identity.domain import account as accounts
-from services.identity.domain import division_change, figure_change, grants, secrets, session, signing_key
+from services.identity.domain import division_change, figure_change, grants, partner, secrets, session, signing_key
 from services.identity.domain.duties import duties, excludes
 
 NOW = dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC)
 PROVINCE, CITY, DEED = "350000000000", "350200000000", "闽政文〔2026〕1号"
 POLICY = Policy(seed_figures(seed.resources.files("services.identity").joinpath("policy.toml").read_text("utf-8")))
-MODULES = (accounts, division_change, figure_change, grants, session, signing_key)
+MODULES = (accounts, division_change, figure_change, grants, partner, session, signing_key)
 
 
 def decide(record: Any, command: Any, *, actor: str = "a-admin", area: str = PROVINCE, **facts: Any) -> Any:
@@ -45,7 +45,9 @@ def account(**change: Any) -> accounts.Account:
     return replace(base, **change)
 
 
-@pytest.mark.parametrize("machine", [accounts.ACCOUNT, session.SESSION, signing_key.SIGNING_KEY], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "machine", [accounts.ACCOUNT, session.SESSION, signing_key.SIGNING_KEY, partner.PARTNER], ids=lambda m: m.name
+)
 def test_every_state_is_reached_and_only_the_declared_ones_end(machine: Any) -> None:
     assert machine.reachable() == set(machine.states)
     assert machine.dead_ends() == set(machine.ends)

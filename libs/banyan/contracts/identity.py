@@ -25,7 +25,10 @@ from banyan.contracts.identity_shapes import (
     Ended,
     FiguresSeen,
     KeySet,
+    PartnerName,
+    PartnersSeen,
     Password,
+    Permitted,
     Reason,
     Secret,
     Subject,
@@ -130,6 +133,30 @@ class RetireSigningKey(Command, frozen=True, kw_only=True):
     reason: Reason
 
 
+class AgreePartner(Command, frozen=True, kw_only=True):
+    """与订阅方约定可读取的事件流与事件类型（未约定的只给位置与摘要）。"""
+
+    may: ClassVar = ("security_admin", "data_officer", SYSTEM)
+    division: Division12
+    partner: str  # the account that holds the duty `partner`
+    name: PartnerName
+    streams: Permitted
+    queue: bool = False
+    since: dt.date | None = None  # default: today
+    until: dt.date | None = None
+    purpose: Reason
+    legal_basis: Document
+
+
+class EndPartner(Command, frozen=True, kw_only=True):
+    """终止与订阅方的约定。"""
+
+    may: ClassVar = ("security_admin", "data_officer", SYSTEM)
+    agreement_id: str
+    reason: Reason
+    version: int | None = None
+
+
 class DivisionsLoaded(Event, frozen=True, kw_only=True):
     """Rows by (code, from_on)."""
 
@@ -176,6 +203,23 @@ class SigningKeyPublished(Event, frozen=True, kw_only=True):
     use: Literal["token", "head"]
     from_at: dt.datetime
     until_at: dt.datetime | None = None
+
+
+class PartnerAgreed(Event, frozen=True, kw_only=True):
+    """Rows by account: what it may read from `since` to `until`, both included; `ended_at` set: nothing any more.
+
+    `streams`: stream → event types, or ("*",) for all. An event of another type goes to the partner as position and digest."""
+
+    stream: ClassVar = "identity.reference"
+    partner: str
+    name: str
+    streams: dict[str, tuple[str, ...]]
+    queue: bool
+    since: dt.date
+    until: dt.date | None = None
+    purpose: str
+    legal_basis: str
+    ended_at: dt.datetime | None = None
 
 
 # Accounts and grants, stream identity.account.
@@ -482,3 +526,12 @@ class FindDuties(Query, frozen=True, kw_only=True):
 
     may: ClassVar = (ACCOUNT,)
     answer: ClassVar = DutiesSeen
+
+
+class FindPartners(Query, frozen=True, kw_only=True):
+    """查询与订阅方的约定（含已终止的）。"""
+
+    may: ClassVar = ("security_admin", "data_officer", "audit_admin")
+    answer: ClassVar = PartnersSeen
+    after: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50

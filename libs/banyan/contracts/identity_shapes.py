@@ -21,6 +21,10 @@ Division12 = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
 Document = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 """The deed that orders a change, such as 闽政文〔2021〕1号."""
 Reason = Annotated[str, msgspec.Meta(min_length=2, max_length=500)]
+PartnerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+"""Names the partner's vhost and queue at the broker."""
+Permitted = Annotated[dict[str, tuple[str, ...]], msgspec.Meta(min_length=1, max_length=100)]
+"""Stream → the event types that may be read, or ("*",) for all of them."""
 AccountKind = Literal["person", "service"]
 ROWS = 500
 """Rows of one event of reference data, at the most."""
@@ -144,3 +148,27 @@ class DutiesSeen(msgspec.Struct, frozen=True, kw_only=True):
     """All duties."""
 
     items: tuple[DutySeen, ...]
+
+
+class PartnerSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An agreement with a partner as its officers see it."""
+
+    agreement_id: str
+    state: str
+    partner: str
+    name: str
+    streams: dict[str, tuple[str, ...]]
+    queue: bool
+    since: dt.date
+    until: dt.date | None
+    purpose: str
+    legal_basis: str
+    agreed_by: str
+    ended_at: dt.datetime | None
+
+
+class PartnersSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of agreements."""
+
+    items: tuple[PartnerSeen, ...]
+    next: str | None = None

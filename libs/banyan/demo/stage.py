@@ -74,7 +74,10 @@ def _accounts(seeder: Seeder, stage: Stage) -> None:
         account, password = seeder.account(username, duties, division)
         grants = tuple(Grant(duty=duty, division=division) for duty in duties)
         stage.actors[username] = Actor(account, title, grants, username=username, password=password)
-    for username, duty in (("auditor", "audit_admin"), ("privacy", "privacy_officer"), ("partner", "partner")):
+    account, password = seeder.partner("partner", SERVICES)
+    grants = (Grant(duty="partner", division=PROVINCE),)
+    stage.actors["partner"] = Actor(account, "订阅方系统", grants, username="partner", password=password)
+    for username, duty in (("auditor", "audit_admin"), ("privacy", "privacy_officer")):
         grants = (Grant(duty=duty, division=PROVINCE),)
         stage.actors[username] = Actor(f"a-demo-{username}", duty, grants)
 

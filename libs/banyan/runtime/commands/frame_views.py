@@ -7,10 +7,12 @@ import datetime as dt
 import msgspec
 
 from banyan.contracts import frame
+from banyan.contracts.identity import PartnerAgreed
 from banyan.kernel.context import Context
+from banyan.kernel.message import SYSTEM
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db, answers
-from banyan.runtime.events import log, seal
+from banyan.runtime.events import agreements, log, seal
 
 ANSWER_BYTES = 800_000  # a page ends before an RPC body would be too large
 LOOKS = (
@@ -22,22 +24,36 @@ LOOKS = (
 @answers(frame.EventsRead)
 def events_read(query: frame.EventsRead, context: Context, db: Db) -> frame.Items:
     """The log after a position; the last position is said too, so that a reader knows what it lacks."""
+    types = agreements.types_of(_agreed(context, db), query.stream)
     head = log.positions(db.connection).get(query.stream)
     if head is None:
         raise Refused("not_found", stream=query.stream)
-    return frame.Items(items=_page(log.read(db.connection, query.stream, query.after, query.limit)), head=str(head))
+    items = log.read(db.connection, query.stream, query.after, query.limit, types)
+    return frame.Items(items=_page(items), head=str(head))
 
 
 @answers(frame.EventsHead)
 def events_head(query: frame.EventsHead, context: Context, db: Db) -> msgspec.Raw:
     """The newest signed head."""
+    agreements.types_of(_agreed(context, db), query.stream)
     return msgspec.Raw(log.latest_head(db.connection, query.stream))
 
 
 @answers(frame.EventsPositions)
 def events_positions(query: frame.EventsPositions, context: Context, db: Db) -> frame.Positions:
-    """Every stream and its last position."""
-    return frame.Positions(streams={name: str(at) for name, at in log.positions(db.connection).items()})
+    """Every stream that the caller may read, and its last position."""
+    agreed = _agreed(context, db)
+    found = log.positions(db.connection)
+    return frame.Positions(
+        streams={name: str(at) for name, at in found.items() if agreed is None or name in agreed.streams}
+    )
+
+
+def _agreed(context: Context, db: Db) -> PartnerAgreed | None:
+    """What binds a caller that is only a partner; None where an office of its own reads everything."""
+    if context.caller.duties() & {SYSTEM, "audit_admin"}:
+        return None
+    return agreements.of_account(db.connection, context.actor, context.today)
 
 
 @answers(frame.AuditRead)

@@ -26,6 +26,8 @@ def _connection(url: str, name: str) -> Any:
 class Publisher:
     """Publishes rows of the log and waits until the broker has confirmed every one."""
 
+    exchange, mandatory = EXCHANGE, False  # mandatory: what no queue takes counts as refused
+
     def __init__(self, url: str, name: str) -> None:
         self._url, self._name = url, name
         self._connection: Any = None
@@ -37,11 +39,10 @@ class Publisher:
 
     def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Sends (stream, body) in order; returns when all are confirmed, raises where they are not: then send again."""
-        if self._connection is None:
-            self._open()
+        self.open()
         for stream, body in messages:
             message = amqp.Message(body, content_type=CONTENT_TYPE, delivery_mode=2)
-            self._channel.basic_publish(message, EXCHANGE, stream)
+            self._channel.basic_publish(message, self.exchange, stream, self.mandatory)
             self._sent += 1
         until = time.monotonic() + CONFIRM_S
         while self._floor < self._sent:
@@ -67,14 +68,21 @@ class Publisher:
             except LOST:
                 return
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Connects and declares, where there is no connection."""
+        if self._connection is not None:
+            return
         self._connection = _connection(self._url, self._name)
         self._channel = self._connection.channel()
-        self._channel.exchange_declare(EXCHANGE, "topic", durable=True, auto_delete=False)
+        self._declare()
         self._channel.confirm_select()
         self._sent, self._floor, self._confirmed, self._refused = 0, 0, set(), False
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)
+        self._channel.events["basic_return"].add(self._on_nack)
+
+    def _declare(self) -> object:
+        return self._channel.exchange_declare(EXCHANGE, "topic", durable=True, auto_delete=False)
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         if multiple:

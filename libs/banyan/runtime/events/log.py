@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -12,11 +13,9 @@ from banyan.runtime.commands.audit import instant
 from banyan.vault.keys import SigningUnavailable
 from banyan.vault.sign import Signer
 from banyan.wire.chain import Head
-from banyan.wire.cloudevents import spliced
+from banyan.wire.cloudevents import redacted, spliced
 
-READ = (
-    "select position, salt, digest, chain, body from log where stream = %s and position > %s order by position limit %s"
-)
+READ = "select position, salt, digest, chain, body, type from log where stream = %s and position > %s order by position limit %s"
 HEAD = (
     "insert into head (stream, position, signed_at, head) values (%s, %s, %s, %s)"
     " on conflict (stream, position) do update set signed_at = excluded.signed_at, head = excluded.head"
@@ -24,10 +23,17 @@ HEAD = (
 LATEST = "select head from head where stream = %s order by position desc limit 1"
 
 
-def read(connection: Any, stream: str, after: int, limit: int) -> list[bytes]:
-    """The items after a position, as feeds carry them: stored bytes with their proof spliced in."""
+def read(connection: Any, stream: str, after: int, limit: int, types: Collection[str] | None = None) -> list[bytes]:
+    """The items after a position, as feeds and queues carry them: stored bytes with their proof spliced in.
+
+    Where `types` are given, an event of another type is only its position and digest: the chain closes all the same."""
     rows = connection.execute(READ, (stream, after, limit)).fetchall()
-    return [spliced(bytes(body), bytes(salt), bytes(digest), bytes(link)) for _, salt, digest, link, body in rows]
+    return [
+        spliced(bytes(body), bytes(salt), bytes(digest), bytes(link))
+        if types is None or type_ in types
+        else redacted(stream, position, bytes(digest), bytes(link))
+        for position, salt, digest, link, body, type_ in rows
+    ]
 
 
 def positions(connection: Any) -> dict[str, int]:

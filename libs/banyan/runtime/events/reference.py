@@ -25,6 +25,7 @@ KINDS: dict[str, type[Event]] = {
         identity.WorkdaysLoaded,
         identity.CompetenceChanged,
         identity.SigningKeyPublished,
+        identity.PartnerAgreed,
         identity.GrantRevoked,
         identity.TokensRevoked,
         identity.SessionRevoked,
@@ -60,9 +61,17 @@ def _rows(event: Any) -> list[tuple[str, str, Any]]:
             return [("competence", f"{it.duty}|{it.division}|{it.since}", it)]
         case identity.SigningKeyPublished():
             return [("signing_key", f"{event.use}|{event.kid}", event)]
-        case identity.GrantRevoked():
-            return [("revoked", f"grant|{event.grant_id}", {"at": event.at})]
-        case identity.SessionRevoked():
-            return [("revoked", f"session|{event.session_id}", {"at": event.at})]
+        case identity.PartnerAgreed():
+            return [("partner", event.partner, event)]
         case _:
-            return [("revoked", f"account|{event.account_id}", {"at": event.before})]
+            return [_revoked(event)]
+
+
+def _revoked(event: Any) -> tuple[str, str, Any]:
+    match event:
+        case identity.GrantRevoked():
+            return ("revoked", f"grant|{event.grant_id}", {"at": event.at})
+        case identity.SessionRevoked():
+            return ("revoked", f"session|{event.session_id}", {"at": event.at})
+        case _:
+            return ("revoked", f"account|{event.account_id}", {"at": event.before})

@@ -19,6 +19,7 @@ from banyan.runtime.commands.store import Db
 from banyan.runtime.events import lag, park, react, reference, seal
 from banyan.runtime.events import log as event_log
 from banyan.runtime.events.broker import Inbox, Publisher
+from banyan.runtime.events.outlet import Outlet
 from banyan.runtime.events.relay import Relay
 from banyan.runtime.events.subscribe import Apply, Subscription
 from banyan.runtime.host import jobs
@@ -100,6 +101,7 @@ class Work:
         if any(job.service == app.service.package for job in jobs.JOBS):
             self.loops.append(Loop(f"{app.service.name}.jobs", self._jobs, pause_s=1.0))
         self._add_led("keys", self._forget_keys, pause_s=60.0)
+        self._add_led("outlet", Outlet(app.service.name, app.pool, app.settings.amqp_url).turn, pause_s=0.5)
         sender = Sender(app.bus, app.settings)
         self._add_led("notices", sender.turn, pause_s=0.2)
 
