@@ -83,7 +83,7 @@ def test_requests_equal_a_slow_count_and_protected_ones_are_only_counted(running
             slowly = Slowly(running.world, TREE, KNOWN.policy, on, as_of)
             for area in AREAS:
                 for since in (None, dt.date(2024, 3, 1)):
-                    answer = running.ask(insight.Requests(division=area, on=on, since=since, as_of=as_of))
+                    answer = running.ask(insight.RequestFigures(division=area, on=on, since=since, as_of=as_of))
                     its = slowly.requests(area, since)
                     assert answer.all.figures == slowly.request_figures(its)
                     assert answer.endings == slowly.endings(its)

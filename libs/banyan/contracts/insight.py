@@ -56,7 +56,7 @@ class ListPeople(About, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class Requests(About, frozen=True, kw_only=True):
+class RequestFigures(About, frozen=True, kw_only=True):
     """服务需求：受理、未结、接单、服务、结束、等待时间，按紧急程度、领域、对象群体分列。"""
 
     answer: ClassVar = shapes.RequestsView

@@ -128,7 +128,7 @@ def _people_list(query: insight.Export, context: Context, db: Db) -> tuple[Any, 
 
 
 def _requests(query: insight.Export, context: Context, db: Db) -> tuple[Any, Rows, None]:
-    answer = requests.requests(insight.Requests(**_about(query), since=query.since), context, db)
+    answer = requests.requests(insight.RequestFigures(**_about(query), since=query.since), context, db)
     groups = (answer.all, *answer.by_urgency, *answer.by_field, *answer.by_client_group)
     waits = ("count", "p50", "p90", "longest")
     rows = ({"code": g.code, "name": g.name, **g.figures, **_fields(g.waits, waits)} for g in groups)

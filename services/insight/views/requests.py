@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import date
 from typing import Any
 
-from banyan.contracts.insight import ListRequests, Requests
+from banyan.contracts.insight import ListRequests, RequestFigures
 from banyan.contracts.insight_shapes import Line, RequestGroup, RequestList, RequestRow, RequestsView, Waits
 from banyan.kernel.codes import CODES
 from banyan.kernel.context import Context
@@ -51,8 +51,8 @@ def cohort(asked: View, since: date | None, db: Db) -> tuple[str, dict[str, Any]
     return f"{condition} and taken_at >= %(taken_from)s", asked.params | {"taken_from": starts_at(since)}
 
 
-@answers(Requests)
-def requests(query: Requests, context: Context, db: Db) -> RequestsView:
+@answers(RequestFigures)
+def requests(query: RequestFigures, context: Context, db: Db) -> RequestsView:
     """Figures of all, by urgency, field and client group, and of each division directly below."""
     asked = view(query, context, db)
     condition, params = cohort(asked, query.since, db)

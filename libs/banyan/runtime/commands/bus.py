@@ -25,10 +25,10 @@ from banyan.runtime.commands import access, audit, codec, many, questions
 from banyan.runtime.commands.collect import collect, decoded, records_only, same_version
 from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
+    ANSWER,
     FIRST,
     FORGET,
     KEY_DAYS,
-    LAST,
     LOCK,
     NO_LOCK,
     REFUSAL,
@@ -37,7 +37,7 @@ from banyan.runtime.commands.orders import (
     Order,
 )
 from banyan.runtime.commands.store import Db, subject_of
-from banyan.runtime.commands.write import Outcome, write
+from banyan.runtime.commands.write import Outcome, write_and_end
 from banyan.runtime.host import clock, telemetry
 from banyan.runtime.host.db import Pool
 from banyan.runtime.host.reference import Reference
@@ -71,11 +71,11 @@ class Bus:
         order = Order(message, caller, call.key, call.deadline_ms / 1000, call.traceparent)
         return self.run_bulk(order) if isinstance(message, Bulk) else self.run(order)
 
-    def system(self, command: Command, key: str, traceparent: str | None = None) -> bytes:
+    def system(self, command: Command, key: str, traceparent: str | None = None, *, binds: bool = True) -> bytes:
         """Runs a command of our own reactions and schedules, as system:<service>."""
         caller = self.service.system_caller
         access.require_duty(type(command), caller)
-        return self.run(Order(command, caller, key, clock.epoch_s() + SYSTEM_TIMEOUT_S, traceparent))
+        return self.run(Order(command, caller, key, clock.epoch_s() + SYSTEM_TIMEOUT_S, traceparent, binds))
 
     def run(self, order: Order) -> bytes:
         """The reply as JSON; the same bytes again for the same key. Retries what the database asks to retry."""
@@ -201,8 +201,7 @@ class Bus:
     def _write(
         self, db: Db, order: Order, outcome: Outcome, reply: bytes, unsealed: bool, span: telemetry.Span
     ) -> None:
-        connection, context = db.connection, db.context
-        write(connection, outcome, context, db.keys, span.traceparent)
+        context = db.context
         row = audit.row(
             service=self.service.name,
             method=order.command.method(),
@@ -217,20 +216,21 @@ class Bus:
             trace_id=span.trace_id,
         )
         until = context.now.now(dt.UTC) + dt.timedelta(days=KEY_DAYS)
-        connection.execute(LAST, (context.now, row, reply.decode(), until, order.caller.account, order.key))
-        connection.execute("commit")
+        answer = (reply.decode(), until, order.caller.account, order.key)
+        last = [(audit.INSERT, (context.now, row)), (ANSWER, answer)]
+        write_and_end(db.connection, outcome, context, db.keys, span.traceparent, last)
 
     def _bind_refusal(self, order: Order, refused: Refused, span: telemetry.Span) -> None:
         """Keeps the refusal under the key until the deadline and notes it, in a transaction of its own."""
         if isinstance(refused, _Again) or refused.code in ("key_reused", "deadline_past", "unavailable"):
             return
-        caller, command = order.caller, order.command
-        expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)
+        command = order.command
+        expires = dt.datetime.fromtimestamp(order.refused_until_s, dt.UTC)
         reply = msgspec.json.encode([refused.code, dict(refused.facts)]).decode()
         with self.pool.connection() as connection, connection.transaction():
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
             row = self.refusal_row(order, refused, now, span)
-            bound = (caller.account, order.key, command.method(), order.body_hash(), reply, expires)
+            bound = (order.caller.account, order.key, command.method(), order.body_hash(), reply, expires)
             connection.execute(REFUSAL, (now, row, *bound))
 
     def refusal_row(self, order: Order, refused: Refused, now: dt.datetime, span: telemetry.Span) -> str:
@@ -248,35 +248,12 @@ class Bus:
         )
 
     def run_bulk(self, order: Order) -> bytes:
-        """Each item under the key `key:n` with its own answer: {"done": …} or {"refused": {"code": …, "facts": …}}."""
-        items = order.command.items  # type: ignore[attr-defined]
-        limit = type(order.command).limit  # type: ignore[attr-defined]
-        if len(items) > limit:
-            raise Refused("too_many", limit=limit, given=len(items))
-        keys = [f"{order.key}:{number}" for number in range(len(items))]
-        together = bool(items) and many.suits(self.service.decisions[type(items[0])], items)
-        if together:
-            found = many.run_many(self, items, order.caller, keys)
-        else:
-            found = [self._one_of_bulk(order, item, key) for item, key in zip(items, keys, strict=True)]
-        return msgspec.json.encode({"items": [_answer(one) for one in found]})
-
-    def _one_of_bulk(self, order: Order, item: Command, key: str) -> Done | Refused:
-        try:
-            reply = self.run(Order(item, order.caller, key, order.deadline_s, order.traceparent))
-        except Refused as refused:
-            return refused
-        return msgspec.json.decode(reply, type=Done)
+        """Many at once; see `many.run_bulk`."""
+        return many.run_bulk(self, order)
 
     def ask(self, query: Query, caller: Caller, traceparent: str | None = None) -> Any:
         """The view's answer; see `questions.ask`."""
         return questions.ask(self, query, caller, traceparent)
-
-
-def _answer(one: Done | Refused) -> dict[str, Any]:
-    if isinstance(one, Refused):
-        return {"refused": {"code": one.code, "facts": dict(one.facts)}}
-    return {"done": one}
 
 
 class _Again(Refused):

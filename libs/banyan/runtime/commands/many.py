@@ -44,6 +44,34 @@ REPLIES = (
 NOTE = "insert into audit (at, row) select %s, row from unnest(%s::jsonb[]) n(row)"
 
 
+def run_bulk(bus: Bus, order: Order) -> bytes:
+    """Each item under the key `key:n` with its own answer: {"done": …} or {"refused": {"code": …, "facts": …}}."""
+    items = order.command.items  # type: ignore[attr-defined]
+    limit = type(order.command).limit  # type: ignore[attr-defined]
+    if len(items) > limit:
+        raise Refused("too_many", limit=limit, given=len(items))
+    keys = [f"{order.key}:{number}" for number in range(len(items))]
+    if items and suits(bus.service.decisions[type(items[0])], items):
+        found = run_many(bus, items, order.caller, keys)
+    else:
+        found = [_one_by_itself(bus, order, item, key) for item, key in zip(items, keys, strict=True)]
+    return msgspec.json.encode({"items": [_told(one) for one in found]})
+
+
+def _one_by_itself(bus: Bus, order: Order, item: Command, key: str) -> Answer:
+    try:
+        reply = bus.run(Order(item, order.caller, key, order.deadline_s, order.traceparent))
+    except Refused as refused:
+        return refused
+    return msgspec.json.decode(reply, type=Done)
+
+
+def _told(one: Answer) -> dict[str, Any]:
+    if isinstance(one, Refused):
+        return {"refused": {"code": one.code, "facts": dict(one.facts)}}
+    return {"done": one}
+
+
 def suits(decision: Decision, commands: Sequence[Command]) -> bool:
     """Whether a rule can be run for many at once: it locks only its own record, and no record comes twice."""
     if decision.also or decision.open:

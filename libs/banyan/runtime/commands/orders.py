@@ -22,11 +22,7 @@ FIRST = (
 )
 LOCK = "select version, body::text as body from {kind} where id = %s for update"
 NO_LOCK = "select null::int as version, null::text as body where %s::text is not null"
-LAST = (
-    "with noted as ("
-    + audit.INSERT
-    + ") update idempotency set reply = %s, expires_at = %s where caller = %s and key = %s"
-)
+ANSWER = "update idempotency set reply = %s, expires_at = %s where caller = %s and key = %s"
 REPLAY = "select method, body_hash, reply, refused, expires_at < now() from idempotency where caller = %s and key = %s"
 FORGET = "delete from idempotency where caller = %s and key = %s and refused and expires_at < now()"
 REFUSAL = (
@@ -46,6 +42,12 @@ class Order:
     key: str
     deadline_s: float  # epoch seconds, real time
     traceparent: str | None = None
+    binds: bool = True  # a refusal is kept under the key until the deadline; a reaction asks again under the same key
+
+    @property
+    def refused_until_s(self) -> float:
+        """How long a refusal answers for the key; 0: the next try is a new one."""
+        return self.deadline_s if self.binds else 0.0
 
     def body_hash(self) -> bytes:
         """What a repeated key is compared by: the command's name and its canonical content."""

@@ -1,4 +1,7 @@
-"""What one command writes, in one round trip: records, history, events, notices, keys."""
+"""What one command writes, in one round trip: records, history, events, notices, keys.
+
+Almost every command changes one record: then all of it, audit row and reply too, is one statement.
+"""
 
 from __future__ import annotations
 
@@ -92,6 +95,18 @@ MAKE_KEYS = "insert into person_key (person_id, wrapped) select * from unnest(%s
 DESTROY = "update person_key set wrapped = null, destroyed_at = now() where person_id = any(%s) and wrapped is not null"
 WAKE = "select pg_notify('outbox', '')"
 
+SAVE_ONE = "update {kind} set body = %s::jsonb, version = %s, division = %s where id = %s and version = %s"
+MAKE_ONE = "insert into {kind} (body, version, division, id) values (%s::jsonb, %s, %s, %s)"
+HISTORY_OF_ONE = (
+    "insert into {kind}_history (id, version, effective_on, known_at, body)"
+    " select id, version, %s::date, %s::timestamptz, body from saved"
+)
+OUTBOX_ROWS = (
+    "insert into outbox (event_id, stream, aggregate_id, aggregate_version, type, effective_on, data, personal,"
+    " recorded_at, traceparent) values "
+)
+OUTBOX_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+
 
 def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> None:
     """Sends all statements of an outcome; inside a pipeline they travel together. Raises where a version moved on."""
@@ -101,7 +116,7 @@ def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys,
         record = change.record
         body = codec.encode(record, _sealer(record, keys, new=change.old is None))
         groups[type(record).kind, change.old is None].append((record.id, change.version, record.division, body))
-    outbox = _outbox_columns(outcome, context, keys)
+    outbox = _outbox_rows(outcome, context, keys)
     if keys.made:
         connection.execute(MAKE_KEYS, (list(keys.made), list(keys.made.values())))
     for (kind, new), rows in groups.items():
@@ -109,12 +124,66 @@ def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys,
         connection.execute((INSERT if new else UPDATE).format(kind=kind), (ids, versions, divisions, bodies))
         connection.execute(HISTORY.format(kind=kind), (effective, context.now, ids, versions, bodies))
     if outcome.events:
-        connection.execute(OUTBOX, (context.now, traceparent, *outbox))
+        columns = (list(column) for column in zip(*outbox, strict=True))
+        connection.execute(OUTBOX, (context.now, traceparent, *columns))
         connection.execute(WAKE)
     for notice in outcome.notices:
         connection.execute(NOTICE, _notice(notice, context.now))
     if outcome.destroyed:
         connection.execute(DESTROY, (outcome.destroyed,))
+
+
+Statement = tuple[str, Sequence[Any]]  # SQL and its values
+
+
+def write_and_end(
+    connection: Any,
+    outcome: Outcome,
+    context: Context,
+    keys: PersonKeys,
+    traceparent: str | None,
+    last: Sequence[Statement],
+) -> None:
+    """Sends what one command wants written, then what comes `last`, then the commit.
+
+    One statement's parts see none of each other's rows, so two records, whose order may matter, go one by one.
+    """
+    if len(outcome.changes) > 1 or outcome.destroyed:
+        write(connection, outcome, context, keys, traceparent)
+        for sql, values in last:
+            connection.execute(sql, values)
+    else:
+        parts = [*_parts(outcome, context, keys, traceparent), *last]
+        names = ["saved", *(f"part_{n}" for n in range(1, len(parts)))]
+        folded = ", ".join(f"{name} as ({sql})" for name, (sql, _) in zip(names, parts, strict=True))
+        end = WAKE if outcome.events else "select 1"
+        connection.execute(f"with {folded} {end}", [value for _, values in parts for value in values])
+    connection.execute("commit")
+
+
+def _parts(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> list[Statement]:
+    """The parts of the one statement: the record first, where there is one."""
+    parts: list[Statement] = []
+    for change in outcome.changes:
+        parts += _record_parts(change, _effective_on(outcome, context), context.now, keys)
+    if outcome.events:
+        rows = [(*row, context.now, traceparent) for row in _outbox_rows(outcome, context, keys)]
+        parts.append((OUTBOX_ROWS + ", ".join([OUTBOX_ROW] * len(rows)), [value for row in rows for value in row]))
+    parts += [(NOTICE, _notice(notice, context.now)) for notice in outcome.notices]
+    if keys.made:
+        parts.append((MAKE_KEYS, (list(keys.made), list(keys.made.values()))))
+    return parts
+
+
+def _record_parts(change: Change, effective: dt.date, now: dt.datetime, keys: PersonKeys) -> list[Statement]:
+    """The record, as `saved`, and from that its history."""
+    record, kind = change.record, type(change.record).kind
+    body = codec.encode(record, _sealer(record, keys, new=change.old is None))
+    values: list[Any] = [body, change.version, record.division, record.id]
+    if change.old is not None:
+        values.append(change.old)
+    sql = (MAKE_ONE if change.old is None else SAVE_ONE).format(kind=kind) + " returning id, version, body"
+    return [(sql, values), (HISTORY_OF_ONE.format(kind=kind), (effective, now))]
 
 
 def _effective_on(outcome: Outcome, context: Context) -> dt.date:
@@ -133,16 +202,14 @@ def _sealer(record: Aggregate, keys: PersonKeys, *, new: bool) -> codec.Seal:
     return seal
 
 
-def _outbox_columns(outcome: Outcome, context: Context, keys: PersonKeys) -> list[list[Any]]:
-    columns: list[list[Any]] = [[] for _ in range(8)]
+def _outbox_rows(outcome: Outcome, context: Context, keys: PersonKeys) -> list[tuple[Any, ...]]:
+    rows = []
     for event, record_id, version, subject in outcome.events:
         data, personal = codec.split_event(event)
         sealed = keys.seal_text(subject, personal) if personal else None
         on = getattr(event, "effective_on", None) or context.today
-        row = (str(uuid.uuid4()), event.stream, record_id, version, event.type_name(), on, data, sealed)
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    return columns
+        rows.append((str(uuid.uuid4()), event.stream, record_id, version, event.type_name(), on, data, sealed))
+    return rows
 
 
 def _notice(notice: Notice, now: dt.datetime) -> tuple[Any, ...]:
