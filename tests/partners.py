@@ -71,11 +71,11 @@ class Partner:
         return self._connection.channel()
 
     def take(self) -> int:
-        """Takes what waits, until a moment without any; keeps the next position, drops an older one: a gap is a loss."""
-        channel = self.connect()
-        channel.basic_qos(0, 200, False)
-        channel.basic_consume(queue_of(self.name), callback=lambda message: self._keep(channel, message))
-        with contextlib.suppress(TimeoutError):
+        """Takes what waits, until a moment without any or a failure; keeps the next position, drops an older one."""
+        with contextlib.suppress(amqp.exceptions.AMQPError, OSError):  # a TimeoutError is one: nothing came
+            channel = self.connect()
+            channel.basic_qos(0, 200, False)
+            channel.basic_consume(queue_of(self.name), callback=lambda message: self._keep(channel, message))
             while True:
                 self._connection.drain_events(timeout=QUIET_S)
         self.close()

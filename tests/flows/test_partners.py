@@ -12,7 +12,10 @@ import pytest
 
 from banyan.cli.verify import verify
 from banyan.kernel.refusal import Refused
+from banyan.runtime.events import outlet
 from banyan.runtime.events.outlet import queue_of
+from banyan.runtime.host.db import open_pool
+from banyan.testkit.rabbit import management_call
 from tests.instance import Instance
 from tests.partners import PLANTED, THEN, Partner, agree
 
@@ -138,8 +141,6 @@ def test_a_partner_may_only_read_its_queue(platform: Instance, partner: Partner)
 def test_a_deleted_queue_is_declared_again_and_gets_what_follows(
     platform: Instance, partner: Partner, rabbit: Any
 ) -> None:
-    from banyan.testkit.rabbit import management_call
-
     agree(platform.database, partner.name, queue=True)
     head = grow(platform, 1)
     platform.wait_until(partner.waiting, "the queue is declared")
@@ -150,6 +151,29 @@ def test_a_deleted_queue_is_declared_again_and_gets_what_follows(
     platform.wait_until(partner.waiting, "the queue is there again")
     platform.wait_until(lambda: partner.take() == later, "nothing is missing")
     agree(platform.database, partner.name, queue=True, ended_at=THEN)
+
+
+def test_a_full_queue_waits_and_nothing_is_left_out(
+    platform: Instance, partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = grow(platform, 12)
+    monkeypatch.setattr(outlet, "FULL", 5)
+    platform.laptop.stop("work")
+    pool = open_pool(platform.database, size=2, name="test")
+    try:
+        agree(platform.database, partner.name, queue=True)
+        ours = outlet.Outlet("sample", pool, platform.vhost)
+        for has in (*range(5, head, 5), head):
+            while ours.turn():
+                pass
+            assert partner.take() == has
+        assert (partner.repeated, ours.turn()) == (0, False)
+    finally:
+        agree(platform.database, partner.name, queue=True, ended_at=THEN)
+        pool.close()
+        platform.laptop.start("work")
+        platform.laptop.wait_ready("work")
+    assert verify(partner.items, public_keys=platform.public_keys()).whole
 
 
 def test_a_subscriber_three_thousand_events_behind_catches_up(platform: Instance, name: str) -> None:
