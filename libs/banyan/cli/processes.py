@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 
@@ -65,7 +65,7 @@ def serve(names: Sequence[str]) -> None:
 
 def _warm(app: App) -> None:
     """State that a service keeps in memory, where it has any: services.<name>.state.start(app)."""
-    with contextlib.suppress(ModuleNotFoundError):
+    if importlib.util.find_spec(f"{app.service.package}.state"):
         importlib.import_module(f"{app.service.package}.state").start(app)
 
 
@@ -74,6 +74,9 @@ def work(names: Sequence[str]) -> None:
     from banyan.runtime.host import work as working
 
     settings, apps = _apps(names, "banyan work")
+    for app in apps:
+        app.reference.current()
+        _warm(app)
     working.run(apps, ready=_ready(settings, "work"))
 
 
