@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
+import re
 from typing import Any
 
 from banyan.cli.laptop import Laptop
+from banyan.demo import page
 from banyan.demo.crowd import DONE, Crowd
 from banyan.demo.stage import Stage
 from banyan.demo.story import Story
-
-MARK = "/*REPORT*/null"
+from banyan.demo.world import World
+from banyan.kernel.divisions import ancestors
 
 
 def collect(stage: Stage, story: Story, crowd: Crowd, laptop: Laptop) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def collect(stage: Stage, story: Story, crowd: Crowd, laptop: Laptop) -> dict[st
     closed = [v for v in views if v["ending"] and v["ended_reason"]]
     area = world.area
     people = api.ask(stage["analyst"], "insight", "people", division=area)
-    requests = api.ask(stage["analyst"], "insight", "requests", division=area)
+    requests = api.ask(stage["analyst"], "insight", "request_figures", division=area)
     loads = api.ask(stage["analyst"], "insight", "loads", division=area)
     return {
         "seed": world.seed,
@@ -44,11 +45,13 @@ def collect(stage: Stage, story: Story, crowd: Crowd, laptop: Laptop) -> dict[st
         "dropped": len([v for v in views if not v["holder"] and not (v["ending"] and v["ended_reason"])]),
         "open": len([v for v in views if v["holder"] and v not in served]),
         "wait_minutes_p50": requests["all"]["waits"]["p50"],
-        "example": story.example,
+        "example": story.example | {"looks": _looks(stage, story.example["view"])},
         "scenes": story.scenes,
         "figures": {"people": people, "requests": requests, "loads": loads},
         "figures_agree": requests["all"]["figures"]["taken"] == len(ids),
         "places": _places(world, requests, people),
+        "names": _names(world, [story.example["view"], story.scenes]),
+        "actors": {actor.account: actor.title for actor in stage.actors.values()},
         "calls": {"http": api.calls, "repeated": api.repeated, "refused": dict(crowd.refusals)},
         "rss_mb": laptop.rss_mb(),
         "step_seconds": stage.seconds,
@@ -67,12 +70,12 @@ def _declined(view: dict[str, Any]) -> bool:
     return any(offer["answer"] in ("declined", "expired") for offer in view["offers"])
 
 
-def _below(world: Any) -> int:
+def _below(world: World) -> int:
     stem = world.area.rstrip("0")
     return sum(d.code.startswith(stem) for d in world.divisions)
 
 
-def _places(world: Any, requests: dict[str, Any], people: dict[str, Any]) -> list[dict[str, Any]]:
+def _places(world: World, requests: dict[str, Any], people: dict[str, Any]) -> list[dict[str, Any]]:
     """For the schematic: each division below with its centre, where it has one, and its figures."""
     by_people = {line["division"]: line["figures"] for line in people["below"]}
     found = []
@@ -91,7 +94,25 @@ def _places(world: Any, requests: dict[str, Any], people: dict[str, Any]) -> lis
     return found
 
 
+def _looks(stage: Stage, view: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every line of the audit trail on the case and on its client, oldest first; a worker by the id that offers name."""
+    workers = {actor.account: id for id, actor in stage.workers.items()}
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for subject in filter(None, (view["id"], view["client_id"])):
+        for look in stage.api.ask(stage["auditor"], "matching", "who_looked", person_id=subject)["items"]:
+            key = (look["at"], look["actor"], look["method"])
+            fields = sorted({*look["fields"], *found.get(key, {}).get("fields", ())})
+            found[key] = look | {"fields": fields, "worker_id": workers.get(look["actor"])}
+    return [found[key] for key in sorted(found)]
+
+
+def _names(world: World, told: Any) -> dict[str, str]:
+    """The names of all divisions that a story tells of, and of what they lie in."""
+    codes = set(re.findall(r'"(\d{12})"', json.dumps(told)))
+    codes |= {above for code in codes for above in ancestors(code)}
+    return {d.code: d.name for d in world.divisions if d.code in codes}
+
+
 def html(found: dict[str, Any]) -> str:
-    """The page: self-contained, the report inside it as data."""
-    page = resources.files("banyan.demo").joinpath("report.html").read_text("utf-8")
-    return page.replace(MARK, json.dumps(found, ensure_ascii=False).replace("</", "<\\/"))
+    """The page: self-contained, all of it written out, readable without scripts."""
+    return page.render(found)
