@@ -105,6 +105,11 @@ def number(value: Any) -> str:
     return "—" if value is None else f"{value:,}"
 
 
+def change(value: int) -> str:
+    """A difference with its sign; none for 0."""
+    return f"{value:+,}" if value else "0"
+
+
 def yes(true: Any) -> str:
     """是 or 否, with a sign that needs no colour."""
     return "✓ 是" if true else "✗ 否"
