@@ -231,3 +231,23 @@ def test_py_amqp_still_fails_on_what_is_not_utf8_and_our_handler_still_does_not(
 def test_names_are_cut_from_a_delivery_without_touching_its_tag() -> None:
     arguments = b"\0\x3c\0\x3c" + b"\x02ab" + struct.pack(">QB", 9, 0) + b"\x01x" + b"\x02\xff\xfe"
     assert without_names(arguments) == b"\0\x3c\0\x3c" + b"\x02ab" + struct.pack(">QB", 9, 0) + b"\0\0"
+
+
+def test_namekos_container_still_has_the_worker_pool_that_we_look_at() -> None:
+    from eventlet.event import Event
+    from nameko import config
+    from nameko.containers import ServiceContainer
+
+    from banyan.runtime.rpc.green_server import has_free_worker, service_class
+
+    may_end = Event()
+    call = wire.Call("main", "wait", b"1", deadline_ms=now_ms() + 60_000)
+    with config.patch({"max_workers": 1}):
+        container = ServiceContainer(service_class("main", lambda _call: may_end.wait(), object))
+    container.start()
+    assert has_free_worker(container)
+    container.spawn_worker(next(iter(container.entrypoints)), (call,), {})
+    assert not has_free_worker(container)
+    may_end.send(b"1")
+    container.stop()
+    assert has_free_worker(container)

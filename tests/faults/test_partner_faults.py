@@ -26,6 +26,13 @@ def _work_killed(platform: Instance, rabbit: Any) -> None:
     platform.laptop.start("work")
 
 
+def _write_down(rabbit: Any) -> None:
+    """An orderly restart. RabbitMQ 3.10 loses a quorum queue, confirmed messages too, when it is killed within seconds
+    of the first declaration (50 of 50 in a trial; none after 8 s or after such a restart)."""
+    rabbit.stop()
+    rabbit.start()
+
+
 @pytest.mark.parametrize("fault", [_rabbit_killed, _work_killed], ids=lambda fault: fault.__name__.strip("_"))
 def test_a_partner_lacks_nothing(platform: Instance, rabbit: Any, fault: Callable[[Instance, Any], None]) -> None:
     partner = Partner(platform.vhost, rabbit.admin_url, f"t{uuid.uuid4().hex[:12]}")
@@ -34,6 +41,7 @@ def test_a_partner_lacks_nothing(platform: Instance, rabbit: Any, fault: Callabl
         tree = platform.command("plant_tree", division="350203001000", label="榕")["id"]
         platform.wait_until(partner.waiting, "the queue is declared")
         platform.wait_until(lambda: partner.take() == 1, "the first event has come")
+        _write_down(rabbit)
         with watering(platform, tree) as load:
             platform.wait_until(lambda: load.answered > 50, "the load runs")
             fault(platform, rabbit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -17,7 +18,14 @@ from tests.sample import contracts as words
 TREE = Machine(
     "tree",
     initial="growing",
-    moves=[Move("water", "growing", "growing"), Move("fell", "growing", "felled")],
+    moves=[
+        Move("water", "growing", "growing"),
+        Move("prune", "growing", "growing"),
+        Move("relabel", "growing", "growing"),
+        Move("rest", "growing", "resting"),
+        Move("wake", "resting", "growing"),
+        Move("fell", ("growing", "resting"), "felled"),
+    ],
     ends=("felled",),
 )
 
@@ -30,6 +38,7 @@ class Tree(Aggregate, frozen=True, kw_only=True):
     state: str
     label: str
     litres: int = 0
+    rests_until: dt.date | None = None
     owner: Private | None = None
 
 
@@ -74,3 +83,33 @@ def fell_tree(tree: Tree, command: words.FellTree, context: Context) -> tuple[ob
 def forget_owner(tree: Tree, command: words.ForgetOwner, context: Context) -> tuple[object, ...]:
     """Destroys the key under which the owner's name is sealed."""
     return replace(tree, owner=None), DestroyKey(person_id=tree.id)
+
+
+@decides(words.PruneTree, on=Tree, key="tree_id")
+def prune_tree(tree: Tree, command: words.PruneTree, context: Context) -> tuple[object, ...]:
+    """Cuts branches; where they go is the heap's affair."""
+    after = replace(tree, state=TREE.move("prune", tree.state))
+    return after, words.TreePruned(tree_id=tree.id, branches=command.branches)
+
+
+@decides(words.RestTree, on=Tree, key="tree_id")
+def rest_tree(tree: Tree, command: words.RestTree, context: Context) -> tuple[object, ...]:
+    """Leaves a tree alone until the end of a day."""
+    after = replace(tree, state=TREE.move("rest", tree.state), rests_until=command.until)
+    return after, words.TreeRested(tree_id=tree.id, until=command.until)
+
+
+@decides(words.WakeTree, on=Tree, key="tree_id")
+def wake_tree(tree: Tree, command: words.WakeTree, context: Context) -> tuple[object, ...]:
+    """The day is over: it may be watered again."""
+    if tree.rests_until is not None and tree.rests_until >= context.today:
+        raise Refused("wrong_state", until=tree.rests_until.isoformat())
+    after = replace(tree, state=TREE.move("wake", tree.state), rests_until=None)
+    return after, words.TreeWoken(tree_id=tree.id)
+
+
+@decides(words.RelabelTree, on=Tree, key="tree_id")
+def relabel_tree(tree: Tree, command: words.RelabelTree, context: Context) -> tuple[object, ...]:
+    """Gives a tree another label from a day on."""
+    after = replace(tree, state=TREE.move("relabel", tree.state), label=command.label)
+    return after, words.TreeRelabelled(tree_id=tree.id, label=command.label, effective_on=command.holds_from)

@@ -60,7 +60,8 @@ def react(bus: Bus, subscription: str, item: Item, kinds: dict[str, type[Event]]
             if event is not None:
                 commands = bus.service.reactions[type(event)](event, item.envelope)
                 for number, command in enumerate(commands):
-                    bus.system(command, f"{subscription}:{item.envelope.id}:{number}", item.envelope.traceparent)
+                    key = f"{subscription}:{item.envelope.id}:{number}"
+                    bus.system(command, key, item.envelope.traceparent, binds=False)
             return None
         except psycopg.OperationalError:
             raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +15,7 @@ from banyan.runtime.commands.bus import Bus
 from banyan.runtime.commands.guard import SealGuard
 from banyan.runtime.host import clock
 from banyan.runtime.host.db import Pool, open_pool
-from banyan.runtime.host.reference import Reference
+from banyan.runtime.host.reference import LOOK_S, Reference
 from banyan.runtime.host.service import Service
 from banyan.runtime.host.settings import Settings
 from banyan.vault.fields import Vault
@@ -65,13 +67,28 @@ class App:
         return SealGuard(self.service.name, self.pool)
 
     @cached_property
-    def _own_keys(self) -> dict[str, dict[str, str]]:
-        return public_jwks(self.keys)
+    def _own_keys(self) -> OwnKeys:
+        return OwnKeys(self.keys)
 
     def _public_keys(self) -> dict[str, Any]:
         retired = self.reference.retired_keys()
-        own = {kid: jwk for kid, jwk in self._own_keys.items() if kid not in retired}
+        own = {kid: jwk for kid, jwk in self._own_keys.jwks().items() if kid not in retired}
         return {**own, **self.reference.token_keys()}
+
+
+class OwnKeys:
+    """The folder's public keys, looked at again every few seconds: a rotation needs no restart to be believed."""
+
+    def __init__(self, keys: KeyFolder) -> None:
+        self._keys, self._jwks, self._looked_at = keys, public_jwks(keys), time.monotonic()
+
+    def jwks(self) -> dict[str, dict[str, str]]:
+        """kid → JWK, at most two seconds old; while the folder cannot be read, those that were read before."""
+        if time.monotonic() - self._looked_at > LOOK_S:
+            self._looked_at = time.monotonic()
+            with contextlib.suppress(OSError, ValueError):
+                self._jwks = public_jwks(self._keys)
+        return self._jwks
 
 
 def public_jwks(keys: KeyFolder) -> dict[str, dict[str, str]]:

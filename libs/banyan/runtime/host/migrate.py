@@ -19,6 +19,8 @@ from banyan.runtime.host.settings import Settings
 
 MARKED = "banyan"  # the comment on a database that says who made it: <mode> of banyan
 
+MARK_OF = "select shobj_description(oid, 'pg_database') from pg_database where datname = %s"
+
 
 def mark(settings: Settings) -> str:
     """What stands on a database that this mode may write to."""
@@ -29,15 +31,22 @@ def ensure_database(settings: Settings, service: str) -> None:
     """Creates the service's database where there is none; refuses `not_our_database` at one of another maker."""
     name = f"{settings.database_prefix}{service}"
     with psycopg.connect(settings.postgres_url, autocommit=True) as connection:
-        found = connection.execute(
-            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s", (name,)
-        ).fetchone()
+        found = connection.execute(MARK_OF, (name,)).fetchone()
         if found is None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
             note = sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(mark(settings)))
             connection.execute(note)
         elif found[0] != mark(settings):
             raise Refused("not_our_database", database=name, marked=found[0] or "", mode=settings.mode)
+
+
+def require_ours(settings: Settings, service: str) -> None:
+    """Refuses `not_our_database` unless the service's database bears this mode's mark: asked before a process serves."""
+    name = f"{settings.database_prefix}{service}"
+    with psycopg.connect(settings.database_url(service)) as connection:
+        found = connection.execute(MARK_OF, (name,)).fetchone()
+    if found is None or found[0] != mark(settings):
+        raise Refused("not_our_database", database=name, marked=(found and found[0]) or "", mode=settings.mode)
 
 
 def migrate(settings: Settings, service: str, package: str) -> str:

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     pool_size: int = 20
     workers: int = 20  # commands in progress at once, a service and process
     trace_share: int = 5  # of 100 calls, how many are traced
+    parked_s: float = 60.0  # after how many seconds a parked event is tried again
     otlp_url: str = ""  # of an OpenTelemetry collector; empty: traces stay in the logs
 
     def key_folder(self) -> Path:

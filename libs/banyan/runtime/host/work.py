@@ -37,7 +37,7 @@ from banyan.vault.sign import Signer
 from banyan.wire.cloudevents import spliced
 
 log = structlog.get_logger()
-HEADS_S, NEW_HEADS_S, LOOK_S, PARKED_S = 60, 10, 10, 60
+HEADS_S, NEW_HEADS_S, LOOK_S = 60, 10, 10
 TOKEN_S = 120
 OLD_KEYS = (
     "delete from idempotency where (caller, key) in"
@@ -187,7 +187,7 @@ class Work:
             park.retry(self.app.pool, "reactions", lambda item: react.react(bus, "reactions", item, kinds))
             return False
 
-        self._add_led("parked", turn, pause_s=PARKED_S)
+        self._add_led("parked", turn, pause_s=self.app.settings.parked_s)
 
     def _start_subscription(self, name: str, streams: Sequence[str], apply: Apply) -> None:
         subscription = Subscription(name, streams, self.app.pool, apply, self.reader.fetch)

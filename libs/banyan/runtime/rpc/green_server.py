@@ -39,7 +39,7 @@ class BanyanRpc(Entrypoint):  # type: ignore[misc]
         self._answering = self.container.service_cls.answering
 
     def start(self) -> None:
-        """Begins to spawn workers; a full worker pool holds this greenlet up, never the reader."""
+        """Begins to spawn what found no free worker; a full pool holds this greenlet up, never the reader."""
         self.container.spawn_managed_thread(self._spawn_workers, identifier="BanyanRpc.spawn_workers")
 
     def stop(self) -> None:
@@ -63,7 +63,13 @@ class BanyanRpc(Entrypoint):  # type: ignore[misc]
             )
             if not message.properties.get("reply_to"):
                 raise Refused("bad_input", reason="no_reply_to")
-            self._tasks.put((message, (call, wire.context_data(headers))))
+            data = wire.context_data(headers)
+            if self._tasks.empty() and has_free_worker(self.container):
+                self._spawn_worker(message, call, data)
+            else:
+                self._tasks.put((message, (call, data)))
+        except ContainerBeingKilled:
+            log.warning("服务 %s 正在停止，消息留待重新投递", self._answering.service)
         except Exception as error:
             self._refuse(message, error)
 
@@ -79,13 +85,14 @@ class BanyanRpc(Entrypoint):  # type: ignore[misc]
             if task is None:
                 message.send(None)
                 return
-            call, data = task
             try:
-                self.container.spawn_worker(
-                    self, (call,), {}, context_data=data, handle_result=partial(self._replied, message)
-                )
+                self._spawn_worker(message, *task)
             except ContainerBeingKilled:
                 return
+
+    def _spawn_worker(self, message: Any, call: wire.Call, data: dict[str, Any]) -> None:
+        replied = partial(self._replied, message)
+        self.container.spawn_worker(self, (call,), {}, context_data=data, handle_result=replied)
 
     def _replied(self, message: Any, _context: Any, result: Answer | None, exc_info: Any) -> tuple[Any, Any]:
         if result is None:
@@ -93,6 +100,11 @@ class BanyanRpc(Entrypoint):  # type: ignore[misc]
         reply(message, result)
         error = result.error
         return result.body, (type(error), error, error.__traceback__) if error is not None else exc_info
+
+
+def has_free_worker(container: Any) -> bool:
+    """Whether spawning a worker returns at once. Private in nameko: a container does not show its pool."""
+    return bool(container._worker_pool.free() > 0)
 
 
 def reply(message: Any, answer: Answer) -> None:

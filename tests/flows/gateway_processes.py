@@ -1,0 +1,93 @@
+"""What the gateway's tests start: stand-in services in a process, and the gateway itself on a real socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from banyan.runtime.host.settings import Settings
+from banyan.runtime.rpc.asyncio_ import AsyncClient
+from banyan.testkit.owned import create_vhost, drop_vhost, lent
+from services.gateway.app import create
+from services.gateway.limits import Rates
+from tests.flows.rpc_processes import HERE, ROOT, environment, wait_until
+
+FREELY = Rates(account_rate=10**6, account_burst=10**6, address_rate=10**6, address_burst=10**6)
+TOKEN = {"Authorization": "Bearer good"}
+
+
+class StandIns:
+    """A process of gateway_services_program.py."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.folder, self.ledger, self.log = folder, folder / "ledger", folder / "services.log"
+        self.ledger.touch()
+        program = [sys.executable, str(HERE / "gateway_services_program.py"), url, str(self.ledger)]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(program, env=environment(), stdout=out, stderr=out, cwd=ROOT)
+        wait_until(lambda: "ready\n" in self.log.read_text() or self.process.poll() is not None, "services ready")
+        assert self.process.poll() is None, self.log.read_text()
+
+    def calls(self) -> list[tuple[str, str, str | None, str | None, str]]:
+        """(service, method, key, traceparent, body) of each call that reached a service."""
+        return [tuple(json.loads(line)) for line in self.ledger.read_text().splitlines()]
+
+    def append(self, stream: str, *items: bytes) -> None:
+        """Items, a line each, as the log of a stream."""
+        with (self.folder / stream).open("ab") as file:
+            file.write(b"".join(item + b"\n" for item in items))
+
+    def close(self) -> None:
+        """Ends it."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def gateway(url: str, folder: Path, rates: Rates = FREELY) -> Iterator[httpx.Client]:
+    """The gateway in a thread, and a client of it."""
+    settings = Settings(mode="test", amqp_url=url, run=folder / "run")
+    listening = socket.create_server(("127.0.0.1", 0))
+    client = AsyncClient(url, connection_name="gateway under test")
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    app = create(settings, client, rates)
+    app.router.lifespan_context = lifespan
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, "gateway started")
+    base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    try:
+        with httpx.Client(base_url=base, headers=TOKEN, timeout=30, trust_env=False) as http:
+            yield http
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@contextmanager
+def stand_ins(rabbit: Any, folder: Path) -> Iterator[tuple[StandIns, str]]:
+    """Stand-in services in an empty vhost, and its address."""
+    with lent(partial(create_vhost, rabbit.url, rabbit.admin_url), partial(drop_vhost, rabbit.admin_url)) as url:
+        services = StandIns(url, folder)
+        try:
+            yield services, url
+        finally:
+            services.close()

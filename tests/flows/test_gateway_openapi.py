@@ -1,0 +1,71 @@
+"""Schemathesis against the OpenAPI: what fits is taken, what does not is refused clearly, each as the document says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from services.gateway.openapi import document
+from tests.flows.gateway_processes import TOKEN, gateway, stand_ins
+
+SEED = int(os.environ.get("BANYAN_TEST_SEED", "20261124"))
+EXAMPLES = 4  # of each operation, with fitting and with wrong content
+PROMISES = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
+]  # fmt: skip
+UPLOAD = "gateway.upload"  # what it takes is multipart, tried with real files in test_gateway_http.py
+
+SCHEMA = schemathesis.openapi.from_dict(json.loads(document()))
+OPERATIONS = {one.ok().definition.raw["operationId"]: one.ok() for one in SCHEMA.get_all_operations()}
+
+
+def whole(value: Any) -> Any:
+    """15.0 is an integer to JSON Schema; contracts have no floats, so that it is written 15."""
+    if isinstance(value, dict):
+        return {name: whole(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [whole(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@pytest.fixture(scope="module")
+def http(rabbit: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    folder = tmp_path_factory.mktemp("openapi")
+    with stand_ins(rabbit, folder) as (_, url), gateway(url, folder) as client:
+        yield client
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {UPLOAD}))
+def test_the_document_is_true(name: str, mode: schemathesis.GenerationMode, http: httpx.Client) -> None:
+    positive = mode is schemathesis.GenerationMode.POSITIVE
+    checks = [*PROMISES, *(() if name.startswith("gateway.") else OF_MODE[positive])]
+
+    @seed(SEED)
+    @settings(max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=st.deferred(lambda: OPERATIONS[name].as_strategy(generation_mode=mode)))
+    def hold(case: schemathesis.Case) -> None:
+        case.body = whole(case.body)
+        case.call_and_validate(base_url=str(http.base_url), headers=TOKEN, checks=checks)
+
+    print(f"seed {SEED}")  # noqa: T201
+    hold()
+
+
+OF_MODE = {True: [positive_data_acceptance], False: [negative_data_rejection]}
