@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from banyan.testkit.owned import create_database, create_vhost, drop_database, drop_vhost, lent
@@ -18,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 POSTGRES_URL = os.environ.get("BANYAN_POSTGRES_URL")
 AMQP_URL = os.environ.get("BANYAN_AMQP_URL")
 AMQP_ADMIN_URL = os.environ.get("BANYAN_AMQP_ADMIN_URL", "")
+
+# A busy machine is no failure: no case of a random test is timed. One that fails prints how it is run again.
+hypothesis.settings.register_profile("banyan", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("banyan")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests.tidy.tree import files, parsed, shown, under
 
 CALLS = {
     ("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time"),
-    ("time", "time_ns"), ("time", "localtime"), ("time", "gmtime"),
+    ("time", "time_ns"), ("time", "localtime"), ("time", "gmtime"), ("now", "now"), ("now", "today"),
 }  # fmt: skip
 PLACES = ("libs/banyan/runtime/host/clock.py", "libs/banyan/testkit", "libs/banyan/cli", "tests", "docs")
 
@@ -39,6 +39,7 @@ def test_the_search_finds_every_way_to_ask() -> None:
     ways = (
         "import datetime\ndatetime.datetime.now()", "from datetime import datetime\ndatetime.utcnow()",
         "import time\ntime.time()", "from time import time\ntime()", "clock = datetime.now", "date.today()",
+        "context.now.now()",
     )  # fmt: skip
     assert [way for way in ways if not clock_calls(ast.parse(way))] == []
     assert clock_calls(ast.parse("import time\ntime.monotonic()\ncontext.now\nclock.now()")) == []

@@ -215,7 +215,7 @@ class Bus:
             unsealed=unsealed,
             trace_id=span.trace_id,
         )
-        until = context.now.now(dt.UTC) + dt.timedelta(days=KEY_DAYS)
+        until = clock.utc_now() + dt.timedelta(days=KEY_DAYS)
         answer = (reply.decode(), until, order.caller.account, order.key)
         last = [(audit.INSERT, (context.now, row)), (ANSWER, answer)]
         write_and_end(db.connection, outcome, context, db.keys, span.traceparent, last)
