@@ -77,9 +77,9 @@ def _accounts(seeder: Seeder, stage: Stage) -> None:
     account, password = seeder.partner("partner", SERVICES)
     grants = (Grant(duty="partner", division=PROVINCE),)
     stage.actors["partner"] = Actor(account, "订阅方系统", grants, username="partner", password=password)
-    for username, duty in (("auditor", "audit_admin"), ("privacy", "privacy_officer")):
-        grants = (Grant(duty=duty, division=PROVINCE),)
-        stage.actors[username] = Actor(f"a-demo-{username}", duty, grants)
+    apart = {"auditor": ("审计管理员", "audit_admin"), "privacy": ("个人信息保护负责人", "privacy_officer")}
+    for username, (title, duty) in apart.items():
+        stage.actors[username] = Actor(f"a-demo-{username}", title, (Grant(duty=duty, division=PROVINCE),))
 
 
 def _wait_for_reference(stage: Stage) -> None:

@@ -111,7 +111,7 @@ class Story:
             "separate_consent": True,
         }
         id = self._take(stage["desk"], body)
-        page = stage.api.ask(stage["duty2"], "matching", "requests", limit=1)
+        page = stage.api.ask(stage["duty2"], "matching", "requests", states=["submitted"], limit=500)
         refused = ""
         try:
             stage.api.ask(stage["duty2"], "matching", "request_detail", request_id=id)

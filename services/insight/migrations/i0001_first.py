@@ -1,4 +1,4 @@
-"""Versions of persons, assignments, requests and workers in the schema `live`; what is known of lag in `public`.
+"""Versions of persons, assignments, requests and workers in the schema `live`.
 
 A later shape of the projections needs no migration of rows: it is made by `banyan replay insight`."""
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import op
 
-from banyan.runtime.events import lag, schemas
+from banyan.runtime.events import schemas
 from services.insight.tables import METADATA
 
 revision = "i0001"
@@ -17,4 +17,3 @@ def upgrade() -> None:
     """Forward only."""
     connection: Any = op.get_bind().connection.driver_connection
     schemas.make_live(connection, METADATA)
-    connection.execute(lag.TABLE)

@@ -59,7 +59,7 @@ create index worker_person on worker (person_id);
 create index worker_account on worker (account);
 create table worker_change (
     number bigint generated always as identity primary key, worker_id text collate "C" not null,
-    at timestamptz not null default now());
+    at timestamptz not null default banyan_now());
 create function note_worker_change() returns trigger language plpgsql as $$
 begin
     insert into worker_change (worker_id) values (new.id);

@@ -15,6 +15,7 @@ from psycopg import sql
 from sqlalchemy import create_engine, pool
 
 from banyan.kernel.refusal import Refused
+from banyan.runtime.events import lag
 from banyan.runtime.host.settings import Settings
 
 MARKED = "banyan"  # the comment on a database that says who made it: <mode> of banyan
@@ -58,6 +59,7 @@ def migrate(settings: Settings, service: str, package: str) -> str:
         driver.execute("select pg_advisory_xact_lock(hashtext('banyan migrate'))")
         if driver.execute("select to_regclass('public.outbox')").fetchone()[0] is None:
             driver.execute(resources.files("banyan.runtime.host").joinpath("frame.sql").read_text("utf-8"))
+            driver.execute(lag.TABLE)
         config = _config(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
