@@ -15,6 +15,7 @@ EXCHANGE = "banyan.events"
 CONTENT_TYPE = "application/cloudevents+json"
 HEARTBEAT_S = 20
 CONFIRM_S = 15
+OPEN_S = 20
 PREFETCH = 1000
 LOST = (OSError, amqp.exceptions.AMQPError, AttributeError, TypeError, ValueError, KeyError)
 
@@ -109,6 +110,7 @@ class Inbox:
     def open(self) -> None:
         """Connects, declares and consumes; single active consumer, for order matters."""
         self._connection = _connection(self._url, self.queue)
+        self._connection.sock.settimeout(OPEN_S)  # a queue without a leader does not answer: better an error, and again
         self._channel = self._connection.channel()
         self._channel.exchange_declare(EXCHANGE, "topic", durable=True, auto_delete=False)
         arguments = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 1000}

@@ -197,13 +197,13 @@ class Work:
 
         def turn() -> bool:
             nonlocal looked_at
+            if time.monotonic() - looked_at > LOOK_S:  # first, for the broker may have nothing to say
+                looked_at = time.monotonic()
+                self._catch_up(subscription)
             bodies = inbox.take(500, wait_s=1.0, gather_s=0.005)
             if bodies:
                 subscription.take(bodies)
                 inbox.done(len(bodies))
-            if time.monotonic() - looked_at > LOOK_S:
-                self._catch_up(subscription)
-                looked_at = time.monotonic()
             return True
 
         self.loops.append(Loop(f"{self.app.service.name}.{name}", turn, pause_s=0.2, failed=inbox.close))
