@@ -49,13 +49,18 @@ class Instance:
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What stands in the database."""
-        with psycopg.connect(self.database) as connection:
+        return self.rows_of(self.database, sql, *parameters)
+
+    @staticmethod
+    def rows_of(url: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What stands in another service's database."""
+        with psycopg.connect(url) as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def run(self, sql: str, *parameters: Any) -> None:
         """Does to the database what no service would."""
         with psycopg.connect(self.database, autocommit=True) as connection:
-            connection.execute(sql, parameters)
+            connection.execute(sql, parameters or None)
 
     def heap(self, tree_id: str) -> list[int]:
         """What the reaction to prunings has done: branches each time."""
