@@ -19,7 +19,7 @@ from banyan.runtime.host.app import system_token
 from banyan.runtime.rpc.threads import ThreadClient
 from banyan.vault.keys import KeyFolder
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 PLACE = "350203001000"
 RETRY_S = "0.3"  # of parked events: a test does not wait a minute
 SAMPLE = ("tests.sample",)

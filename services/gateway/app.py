@@ -31,7 +31,9 @@ def create(settings: Settings, client: Client, rates: limits.Rates | None = None
     """The application over an RPC client that its caller opens and closes."""
     edge = Edge(limits.Limiter(rates or limits.load()))
     routes = [*_own(edge, client), *_posts(edge, settings, client), *_feed(edge, client), *_operations(edge, client)]
-    return Starlette(routes=routes, exception_handlers={404: edge.no_route, 405: edge.no_route})
+    app = Starlette(routes=routes, exception_handlers={404: edge.no_route, 405: edge.no_route})
+    app.router.redirect_slashes = False  # an address that is not there is refused, never guessed
+    return app
 
 
 def serve(settings: Settings) -> None:

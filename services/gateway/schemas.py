@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 import msgspec
+from msgspec import inspect
 
 from banyan.kernel.message import Event
 from banyan.kernel.personal import Private, declared, private_fields
@@ -20,6 +21,7 @@ def components(types: Iterable[Any], ref_template: str = REF) -> tuple[dict[Any,
     """(type → its schema or reference, name → schema); personal fields say what they are kept for."""
     wanted = list(dict.fromkeys(types))
     references, found = msgspec.json.schema_components(wanted, schema_hook=_sealed, ref_template=ref_template)
+    _say_instants(wanted, found)
     by_type = dict(zip(wanted, references, strict=True))
     for kind, reference in by_type.items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -42,6 +44,31 @@ def event_document(event: type[Event]) -> Schema:
     schema, found = event_schema(event)
     head = {"$schema": DIALECT, "$id": f"/v1/schemas/{event.type_name()}"}
     return {**head, **schema, **({"$defs": found} if found else {})}
+
+
+def _say_instants(wanted: list[Any], found: dict[str, Schema]) -> None:
+    """msgspec says `date-time` only where a time zone is demanded; readers are told in any case."""
+    waiting = list(inspect.multi_type_info([kind for kind in wanted if kind is not msgspec.Raw]))
+    seen: set[type] = set()
+    while waiting:
+        info = waiting.pop()
+        waiting += _inside(info)
+        if not isinstance(info, inspect.StructType) or info.cls in seen:
+            continue
+        seen.add(info.cls)
+        waiting += [field.type for field in info.fields]
+        for field in info.fields:
+            if inspect.DateTimeType in {type(part) for part in (field.type, *_inside(field.type))}:
+                property_ = found[info.cls.__name__]["properties"][field.encode_name]
+                for schema in (property_, *property_.get("anyOf", ())):
+                    if schema.get("type") == "string":
+                        schema["format"] = "date-time"
+
+
+def _inside(info: inspect.Type) -> list[inspect.Type]:
+    """The types that a union, a list, a tuple or a mapping is made of."""
+    one = [getattr(info, name) for name in ("type", "item_type", "value_type") if hasattr(info, name)]
+    return one + list(getattr(info, "types", ())) + list(getattr(info, "item_types", ()))
 
 
 def _say_personal(schema: Schema, kind: type) -> None:

@@ -14,6 +14,7 @@ from banyan.runtime.rpc import green
 green.patch()
 
 import logging  # noqa: E402
+import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -27,6 +28,7 @@ from tests.flows.smallest import smallest  # noqa: E402
 
 URL, LEDGER = sys.argv[1], Path(sys.argv[2])
 GOOD = "good"
+REFUSE = "refuse:"
 FAR = "2999-01-01T00:00:00Z"
 
 
@@ -38,9 +40,10 @@ def note(call: Call) -> None:
 def events_read(call: Call) -> bytes:
     """What lies in the stream's file beside the ledger, a line an item, each with white space that nobody may lose."""
     asked = json.loads(call.body)
-    file = LEDGER.with_name(asked.get("stream", f"audit.{call.service}"))
-    if not file.exists():
-        raise Refused("not_found", stream=file.name)
+    stream = asked.get("stream", f"audit.{call.service}")
+    if stream not in os.listdir(LEDGER.parent):
+        raise Refused("not_found", stream=stream)
+    file = LEDGER.with_name(stream)
     lines = file.read_bytes().splitlines()
     after = asked.get("after", 0)
     return b'{"items":[%b],"head":"%d"}' % (b",".join(lines[after : after + asked.get("limit", 200)]), len(lines))
@@ -64,8 +67,8 @@ def issue_token(call: Call) -> bytes:
 
 
 def refuse(call: Call) -> bytes:
-    """A question whose answer is whatever refusal the test names in `name`."""
-    code, _, facts = json.loads(call.body)["name"].partition(" ")
+    """A question whose answer is whatever refusal the test names in `name`: "refuse:<code> <facts>"."""
+    code, _, facts = json.loads(call.body)["name"].removeprefix(REFUSE).partition(" ")
     raise Refused(code, **json.loads(facts or "{}"))
 
 
@@ -76,7 +79,6 @@ OWN = {
     "client_credentials": log_in,
     "refresh": refresh,
     "issue_token": issue_token,
-    "find_figures": refuse,
 }
 
 
@@ -100,7 +102,9 @@ def answer(call: Call) -> bytes:
         raise Refused("unauthenticated", reason="missing")
     if issubclass(ask, Command) and not call.key:
         raise Refused("key_missing")
-    if call.method in OWN and (call.method != "find_figures" or "name" in json.loads(call.body)):
+    if call.method == "find_figures" and str(json.loads(call.body).get("name")).startswith(REFUSE):
+        return refuse(call)
+    if call.method in OWN:
         return OWN[call.method](call)
     return b'{"items":[]}' if issubclass(ask, Bulk) else smallest(ask.answer)
 

@@ -121,7 +121,7 @@ def test_an_unknown_field_is_the_services_refusal_passed_through(http: httpx.Cli
 def test_each_refusal_of_a_service_has_its_status_and_keeps_its_facts(
     code: str, status: int, http: httpx.Client
 ) -> None:
-    answer = http.post(FIGURES, json={"name": f'{code} {{"on": "甲", "n": 3}}'})
+    answer = http.post(FIGURES, json={"name": f'refuse:{code} {{"on": "甲", "n": 3}}'})
     assert refusal(answer, status, code)["facts"] == {"on": "甲", "n": 3}
 
 
@@ -149,7 +149,7 @@ def test_addresses_methods_types_and_deadlines_that_do_not_fit(http: httpx.Clien
 def test_a_batch_answers_item_by_item_and_takes_no_commands(http: httpx.Client) -> None:
     reads = [
         {"service": "identity", "method": "find_duties"},
-        {"service": "identity", "method": "find_figures", "body": {"name": "not_allowed"}},
+        {"service": "identity", "method": "find_figures", "body": {"name": "refuse:not_allowed"}},
         {"service": "registry", "method": "approve_person", "body": {"person_id": "p1"}},
         {"service": "registry", "method": "nothing"},
     ]

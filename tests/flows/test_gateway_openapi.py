@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator
@@ -29,7 +30,11 @@ EXAMPLES = 4  # of each operation, with fitting and with wrong content
 PROMISES = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
 ]  # fmt: skip
-UPLOAD = "gateway.upload"  # what it takes is multipart, tried with real files in test_gateway_http.py
+WITH_INSTANTS = {"identity.publish_signing_key", "identity.retire_signing_key"}
+"""Their instants are generated as "" in spite of the format, which is rightly refused: tried with wrong content only."""
+UPLOADS = {"gateway.upload", "registry.add_upload"}  # files, tried with real ones in test_gateway_http.py
+INSTANTS = st.datetimes(timezones=st.just(dt.UTC)).map(dt.datetime.isoformat)
+schemathesis.openapi.format("date-time", INSTANTS)
 
 SCHEMA = schemathesis.openapi.from_dict(json.loads(document()))
 OPERATIONS = {one.ok().definition.raw["operationId"]: one.ok() for one in SCHEMA.get_all_operations()}
@@ -51,8 +56,21 @@ def http(rabbit: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[http
         yield client
 
 
-@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {UPLOAD}))
+def tried() -> list[Any]:
+    """Every operation in both ways; a GET without content has nothing that could be wrong."""
+    both = [(name, mode) for name in sorted(set(OPERATIONS) - UPLOADS) for mode in schemathesis.GenerationMode]
+    return [
+        pytest.param(name, mode, id=f"{name}-{mode.value}")
+        for name, mode in both
+        if (
+            name not in WITH_INSTANTS
+            if mode is schemathesis.GenerationMode.POSITIVE
+            else OPERATIONS[name].method == "post"
+        )
+    ]
+
+
+@pytest.mark.parametrize(("name", "mode"), tried())
 def test_the_document_is_true(name: str, mode: schemathesis.GenerationMode, http: httpx.Client) -> None:
     positive = mode is schemathesis.GenerationMode.POSITIVE
     checks = [*PROMISES, *(() if name.startswith("gateway.") else OF_MODE[positive])]
@@ -62,6 +80,7 @@ def test_the_document_is_true(name: str, mode: schemathesis.GenerationMode, http
     @given(case=st.deferred(lambda: OPERATIONS[name].as_strategy(generation_mode=mode)))
     def hold(case: schemathesis.Case) -> None:
         case.body = whole(case.body)
+        case.headers.pop("Request-Timeout-Ms", None)  # one of a millisecond would be kept, and prove nothing
         case.call_and_validate(base_url=str(http.base_url), headers=TOKEN, checks=checks)
 
     print(f"seed {SEED}")  # noqa: T201

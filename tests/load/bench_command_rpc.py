@@ -6,6 +6,7 @@ nameko answers an echo and keeps nothing. One private RabbitMQ, a vhost each; ca
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -29,6 +30,7 @@ CALLER = Path(__file__).with_name("bench_command_caller.py")
 def serving(amqp_url: str) -> Iterator[Laptop]:
     """`banyan serve` of the sample service; nothing relays meanwhile, as stock does not either."""
     with bench.private_postgres("serve") as postgres, tempfile.TemporaryDirectory(prefix="banyan-serve-") as folder:
+        os.environ["BANYAN_KEYS"] = str(Path(folder) / "keys")
         laptop = Laptop(
             folder, mode="test", services=("tests.sample",), processes=("serve",), postgres_url=postgres.url,
             amqp_url=amqp_url,

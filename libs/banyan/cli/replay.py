@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from banyan.cli.laptop import Laptop
 from banyan.runtime.events.replay import Report, replay
 from banyan.runtime.host.app import App, load_service, open_keys
-from banyan.runtime.host.work import LogReader
+from banyan.runtime.host.log_reader import LogReader
 from banyan.runtime.rpc.threads import ThreadClient
 
 SHOWN = 20

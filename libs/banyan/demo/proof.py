@@ -14,7 +14,7 @@ from banyan.demo.api import Actor, Api, Problem
 from banyan.demo.stage import Stage
 from banyan.runtime.events.replay import replay
 from banyan.runtime.host.app import App, load_service, open_keys
-from banyan.runtime.host.work import LogReader
+from banyan.runtime.host.log_reader import LogReader
 from banyan.runtime.rpc.threads import ThreadClient
 from banyan.vault.keys import KeyFolder
 from banyan.vault.proof import verify

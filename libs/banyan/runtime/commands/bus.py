@@ -2,7 +2,8 @@
 
 decode -> duty -> BEGIN; key, lock -> jurisdiction -> decide
        -> save, events, notices, audit, reply under the key -> COMMIT.
-Two round trips to the database where the rule needs nothing but its record.
+Four statements where the rule needs nothing but its record: begin; key and lock; all that is written; commit. A pipeline
+would save two round trips and costs a green process more than those: it waits on the socket at every statement.
 """
 
 from __future__ import annotations
@@ -101,22 +102,21 @@ class Bus:
         body_hash = order.body_hash()
         with self.pool.connection() as connection:
             try:
-                with connection.pipeline():
-                    connection.execute("begin")
-                    row = self._begin(connection, decision, order, body_hash)
-                    if not row[2]:
-                        reply = self._replay(connection, order, body_hash)
-                        if reply is None:
-                            connection.execute("commit")
-                            raise errors.SerializationFailure("an expired refusal was forgotten; again")
+                connection.execute("begin")
+                row = self._begin(connection, decision, order, body_hash)
+                if not row[2]:
+                    reply = self._replay(connection, order, body_hash)
+                    if reply is None:
                         connection.execute("commit")
-                        return reply
-                    context = self.context(order.caller, row[1], command.may, order.key)
-                    outcome = Outcome()
-                    db = Db(connection, self.vault, context, service=self.service.name)
-                    done = self._decide(db, decision, command, row[3:], outcome)
-                    reply = msgspec.json.encode(msgspec.structs.replace(done, audit_unsealed=unsealed))
-                    self._write(db, order, outcome, reply, unsealed, span)
+                        raise errors.SerializationFailure("an expired refusal was forgotten; again")
+                    connection.execute("commit")
+                    return reply
+                context = self.context(order.caller, row[1], command.may, order.key)
+                outcome = Outcome()
+                db = Db(connection, self.vault, context, service=self.service.name)
+                done = self._decide(db, decision, command, row[3:], outcome)
+                reply = msgspec.json.encode(msgspec.structs.replace(done, audit_unsealed=unsealed))
+                self._write(db, order, outcome, reply, unsealed, span)
                 return reply
             except BaseException:
                 roll_back(connection)

@@ -149,9 +149,10 @@ def write_and_end(
     One statement's parts see none of each other's rows, so two records, whose order may matter, go one by one.
     """
     if len(outcome.changes) > 1 or outcome.destroyed:
-        write(connection, outcome, context, keys, traceparent)
-        for sql, values in last:
-            connection.execute(sql, values)
+        with connection.pipeline():
+            write(connection, outcome, context, keys, traceparent)
+            for sql, values in last:
+                connection.execute(sql, values)
     else:
         parts = [*_parts(outcome, context, keys, traceparent), *last]
         names = ["saved", *(f"part_{n}" for n in range(1, len(parts)))]

@@ -15,7 +15,7 @@ EXCHANGE = "banyan.events"
 CONTENT_TYPE = "application/cloudevents+json"
 HEARTBEAT_S = 20
 CONFIRM_S = 15
-OPEN_S = 20
+OPEN_S = 5
 PREFETCH = 1000
 LOST = (OSError, amqp.exceptions.AMQPError, AttributeError, TypeError, ValueError, KeyError)
 
@@ -106,6 +106,7 @@ class Inbox:
         self._connection: Any = None
         self._channel: Any = None
         self._got: list[Any] = []
+        self._mute = False  # the queue did not answer when it was last opened
 
     def open(self) -> None:
         """Connects, declares and consumes; single active consumer, for order matters."""
@@ -113,12 +114,16 @@ class Inbox:
         self._connection.sock.settimeout(OPEN_S)  # a queue without a leader does not answer: better an error, and again
         self._channel = self._connection.channel()
         self._channel.exchange_declare(EXCHANGE, "topic", durable=True, auto_delete=False)
+        mute, self._mute = self._mute, True
+        if mute:  # a quorum queue that lost its leader: made anew, for what it held is in the log
+            self._channel.queue_delete(self.queue)
         arguments = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 1000}
         self._channel.queue_declare(self.queue, durable=True, auto_delete=False, arguments=arguments)
         for stream in self._streams:
             self._channel.queue_bind(self.queue, EXCHANGE, stream)
         self._channel.basic_qos(0, PREFETCH, False)
         self._channel.basic_consume(self.queue, callback=self._got.append)
+        self._mute = False
 
     def take(self, limit: int, wait_s: float, gather_s: float) -> list[bytes]:
         """Bodies of up to `limit` messages: waits for the first, then gathers a moment; empty when none came."""

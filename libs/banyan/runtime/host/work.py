@@ -6,12 +6,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 
-from banyan.kernel.context import Caller, Grant
 from banyan.kernel.message import SYSTEM
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.bus import Bus
@@ -23,13 +21,13 @@ from banyan.runtime.events.outlet import Outlet
 from banyan.runtime.events.relay import Relay
 from banyan.runtime.events.subscribe import Apply, Subscription
 from banyan.runtime.host import jobs
-from banyan.runtime.host.app import App, system_token
+from banyan.runtime.host.app import App
 from banyan.runtime.host.db import Pool
 from banyan.runtime.host.erasures import Ledger
+from banyan.runtime.host.log_reader import LogReader
 from banyan.runtime.host.loops import Leader, Loop, led
 from banyan.runtime.host.reference import SUBSCRIPTION
 from banyan.runtime.host.schedule import Schedule
-from banyan.runtime.host.service import PROVINCE
 from banyan.runtime.notify.send import Sender
 from banyan.runtime.rpc.threads import ThreadClient
 from banyan.vault.keys import SigningUnavailable
@@ -38,7 +36,6 @@ from banyan.wire.cloudevents import spliced
 
 log = structlog.get_logger()
 HEADS_S, NEW_HEADS_S, LOOK_S = 60, 10, 10
-TOKEN_S = 120
 OLD_KEYS = (
     "delete from idempotency where (caller, key) in"
     " (select caller, key from idempotency where expires_at < now() limit 1000)"
@@ -47,42 +44,6 @@ UNSIGNED = (
     "select exists (select 1 from stream s where s.position >"
     " (select coalesce(max(h.position), -1) from head h where h.stream = s.name))"
 )
-
-
-class LogReader:
-    """Reads other services' logs over RPC, under a token of this process."""
-
-    def __init__(self, client: ThreadClient, app: App) -> None:
-        self._client, self._app = client, app
-        self._token, self._until = "", 0.0
-
-    def fetch(self, stream: str, after: int, limit: int) -> list[bytes]:
-        """Items of a stream after a position, as they are stored."""
-        body = {"stream": stream, "after": after, "limit": limit}
-        reply = self._client.call(stream.split(".", 1)[0], "events_read", body, token=self._sign(), timeout_s=20)
-        return [bytes(item) for item in msgspec.json.decode(reply, type=_Items).items]
-
-    def heads(self, streams: Iterable[str]) -> dict[str, int]:
-        """The last position of each stream, as its service says; a service that does not answer is left out."""
-        found: dict[str, int] = {}
-        for service in {stream.split(".", 1)[0] for stream in streams}:
-            try:
-                reply = self._client.call(service, "events_positions", {}, token=self._sign(), timeout_s=5)
-            except Refused as refused:
-                log.info("暂未取得事件流位置", service=service, code=refused.code)
-                continue
-            found.update({name: int(at) for name, at in msgspec.json.decode(reply)["streams"].items()})
-        return {stream: found[stream] for stream in streams if stream in found}
-
-    def _sign(self) -> str:
-        if time.monotonic() > self._until:
-            caller = Caller(account="system:work", grants=(Grant(duty=SYSTEM, division=PROVINCE),))
-            self._token, self._until = system_token(self._app.keys, caller), time.monotonic() + TOKEN_S
-        return self._token
-
-
-class _Items(msgspec.Struct):
-    items: list[msgspec.Raw]
 
 
 class Work:
@@ -133,21 +94,29 @@ class Work:
         return leader
 
     def _start_relay(self) -> None:
+        """Two loops: positions are given whatever the broker does, for the log is what others read; then they are sent."""
         relay = Relay(self.app.service.name, self.app.pool)
         publisher = Publisher(self.app.settings.amqp_url, f"relay {self.app.service.name}")
+        news = threading.Event()
 
-        def turn() -> bool:
-            positioned = relay.position()
-            try:
-                published = publish(relay, publisher)
-            except Exception:
-                publisher.close()
-                raise
-            if not positioned and not published:
+        def position() -> bool:
+            if relay.position():
+                news.set()
+            else:
                 leader.wait_for("outbox", 0.5)
             return True
 
-        leader = self._add_led("relay", turn, pause_s=0.2)
+        def send() -> bool:
+            news.wait(1.0)
+            news.clear()
+            try:
+                return publish(relay, publisher) > 0
+            except Exception:
+                publisher.close()
+                raise
+
+        leader = self._add_led("relay", position, pause_s=0.2)
+        self._add_led("publish", send, pause_s=0.0)
 
     def _start_seals(self) -> None:
         service, pool, signer = self.app.service.name, self.app.pool, Signer(self.app.keys)

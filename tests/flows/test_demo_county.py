@@ -1,0 +1,148 @@
+"""The demo as its user runs it: a county does its main job over HTTP, keeps its promises, can be proved and stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from banyan.cli.laptop import ROOT, Laptop
+
+RUN = "from banyan.cli import main; import sys; sys.exit(main())"
+SEED = "7"
+DEMO_S = 400  # a limit, not a promise
+
+
+class Operator:
+    """Somebody at a shell, with nothing named in the environment: the servers are the demo's own."""
+
+    def __init__(self, folder: Path, keys: Path) -> None:
+        own = {"PYTHONPATH": os.pathsep.join([str(ROOT / "libs"), str(ROOT)]), "BANYAN_KEYS": str(keys)}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BANYAN_")}
+        self.folder, self._environment = folder, {**inherited, **own, "PYTHONUTF8": "1", "COLUMNS": "200"}
+
+    def banyan(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """One command of `banyan`."""
+        command = [sys.executable, "-c", RUN, *arguments]
+        env = {**self._environment, **environment}
+        return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=DEMO_S)
+
+    def here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One command for the demo's folder."""
+        return self.banyan(*arguments, "--folder", str(self.folder))
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Who has run `banyan demo` and has not stopped it yet."""
+    folder = tmp_path_factory.mktemp("demo")
+    found = Operator(folder / "run", folder / "keys")
+    folder.chmod(0o755)
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o011)  # the servers' own users go through to their folders
+    ended = found.here("demo", "--size", "county", "--seed", SEED)
+    try:
+        assert ended.returncode == 0, (ended.stdout + ended.stderr)[-4000:]
+        yield found
+    finally:
+        found.here("down")
+
+
+@pytest.fixture(scope="module")
+def report(operator: Operator) -> dict[str, Any]:
+    """What the demo says of itself."""
+    found: dict[str, Any] = json.loads((operator.folder / "report.json").read_text("utf-8"))
+    return found
+
+
+def test_nobody_is_dropped_and_every_request_is_accounted_for(report: dict[str, Any]) -> None:
+    assert (report["seed"], report["size"], report["requests"]) == (int(SEED), "county", 60)
+    assert report["dropped"] == 0
+    assert report["served"] + report["closed_with_reason"] + report["open"] == report["requests"]
+    assert report["served"] > report["requests"] // 2
+    assert report["served_after_decline"] >= 1 and report["escalated"] >= 1
+    assert report["assigned"] == 60 and report["professionals"] > 300 and report["divisions"] > 100
+    assert report["figures_agree"] is True
+
+
+def test_every_stream_is_proved_and_replay_is_equal_also_after_an_erasure(report: dict[str, Any]) -> None:
+    assert report["replay_equal"] is True and report["erased_replay_equal"] is True
+    streams = {stream["name"]: stream for stream in report["streams"]}
+    assert {"identity.reference", "registry.person", "registry.assignment", "matching.request"} <= set(streams)
+    assert all(stream["verified"] for stream in streams.values())
+    assert all(int(stream["head"]) >= int(stream["position"]) > 0 for stream in streams.values())
+
+
+def test_the_example_explains_every_term_and_why_not(report: dict[str, Any]) -> None:
+    example = report["example"]
+    ranked = example["ranking"]["items"]
+    assert [item["score"] for item in ranked] == sorted((item["score"] for item in ranked), reverse=True)
+    for item in ranked:
+        assert item["score"] == sum(term["points"] for term in item["terms"]), "the terms are the whole score"
+        assert all(term["title"] and term["facts"] for term in item["terms"])
+    assert example["why_not"], "somebody named is told why not"
+    assert "fails" in json.dumps(example["why_not"]) or "rules" in json.dumps(example["why_not"])
+
+
+def test_the_page_is_self_contained(operator: Operator, report: dict[str, Any]) -> None:
+    page = (operator.folder / "report.html").read_text("utf-8")
+    assert report["example"]["request_id"] in page
+    assert not any(f'{attribute}="http' in page for attribute in ("src", "href"))
+
+
+def test_the_platform_is_left_running_and_well(operator: Operator, report: dict[str, Any]) -> None:
+    status = operator.here("status")
+    assert status.returncode == 0, status.stdout
+    assert "异常" not in status.stdout
+    with httpx.Client(base_url=report["urls"]["gateway"]) as http:
+        assert http.get("/readyz").status_code == 200
+        login = http.post("/v1/token", json=report["login"])
+        assert login.status_code == 200, login.text
+        bearer = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        people = http.post("/v1/registry/find_people", json={"limit": 5}, headers=bearer)
+        assert len(people.json()["items"]) == 5
+        assert http.post("/v1/registry/find_people", json={"limit": 5}).status_code == 401
+
+
+def _partner(operator: Operator) -> str:
+    made = operator.here("token", "a-demo-partner", "partner")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def test_a_stream_is_verified_over_http_as_its_reader_does_it(operator: Operator, report: dict[str, Any]) -> None:
+    gateway, token = report["urls"]["gateway"], _partner(operator)
+    proved = operator.banyan("verify", gateway, "--stream", "matching.request", BANYAN_TOKEN=token)
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    assert "完整" in proved.stdout
+    refused = operator.banyan("verify", gateway, "--stream", "matching.request", BANYAN_TOKEN="not-a-token")
+    assert refused.returncode == 2
+
+
+def test_down_leaves_nothing_running(operator: Operator, report: dict[str, Any]) -> None:
+    laptop = Laptop(operator.folder)
+    running = [laptop.process(name) for name in laptop.processes]
+    ports = [laptop.postgres.port, laptop.rabbit.port, urlsplit(report["urls"]["gateway"]).port]
+    assert all(running) and all(_open(port) for port in ports)
+    assert operator.here("down").returncode == 0
+    assert not any(process.is_running() for process in running if process is not None)
+    assert not any(_open(port) for port in ports)
+    left = [p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(operator.folder) in str(p.info["cmdline"])]
+    assert left == []
+    assert (operator.folder / "report.json").exists(), "no data is deleted"
+
+
+def _open(port: int | None) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(2)
+        return tried.connect_ex(("127.0.0.1", port or 0)) == 0
