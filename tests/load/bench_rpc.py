@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -219,6 +220,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stopped benchmark ends what it started
     with tempfile.TemporaryDirectory(prefix="banyan-bench-") as folder:
         Path(folder).chmod(0o711)
         rabbit = PrivateRabbit(Path(folder) / "rabbit").start()
