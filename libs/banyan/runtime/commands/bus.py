@@ -27,6 +27,7 @@ from banyan.runtime.commands.collect import collect, decoded, records_only, same
 from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
     ANSWER,
+    BEGIN,
     FIRST,
     FORGET,
     KEY_DAYS,
@@ -102,19 +103,18 @@ class Bus:
         body_hash = order.body_hash()
         with self.pool.connection() as connection:
             try:
-                connection.execute("begin")
                 row = self._begin(connection, decision, order, body_hash)
-                if not row[2]:
+                if not row[1]:
                     reply = self._replay(connection, order, body_hash)
                     if reply is None:
                         connection.execute("commit")
                         raise errors.SerializationFailure("an expired refusal was forgotten; again")
                     connection.execute("commit")
                     return reply
-                context = self.context(order.caller, row[1], command.may, order.key)
+                context = self.context(order.caller, row[0], command.may, order.key)
                 outcome = Outcome()
                 db = Db(connection, self.vault, context, service=self.service.name)
-                done = self._decide(db, decision, command, row[3:], outcome)
+                done = self._decide(db, decision, command, row[2:], outcome)
                 reply = msgspec.json.encode(msgspec.structs.replace(done, audit_unsealed=unsealed))
                 self._write(db, order, outcome, reply, unsealed, span)
                 return reply
@@ -124,9 +124,10 @@ class Bus:
 
     def _begin(self, connection: Any, decision: Decision, order: Order, body_hash: bytes) -> Any:
         left_ms = max(1, int((order.deadline_s - clock.epoch_s()) * 1000))
+        connection.execute(BEGIN.format(left_ms=left_ms), prepare=False)
         expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)
         record_id = getattr(order.command, decision.key) if decision.key else None
-        key = (order.caller.account, order.key, order.command.method(), body_hash, expires, f"{left_ms}ms")
+        key = (order.caller.account, order.key, order.command.method(), body_hash, expires)
         parameters = (*key, record_id)
         return connection.execute(self._first[decision.command], parameters).fetchone()
 

@@ -14,10 +14,12 @@ from banyan.runtime.commands import audit
 KEY_DAYS = 35  # how long a reply is kept under its key
 SYSTEM_TIMEOUT_S = 30.0  # of our own reactions and schedules
 
+# A limit holds from the statement after the one that sets it: so it is set before the one that waits for locks.
+BEGIN = "begin; set local statement_timeout = {left_ms}"
 FIRST = (
     "with fresh as (insert into idempotency (caller, key, method, body_hash, expires_at) values (%s, %s, %s, %s, %s)"
     " on conflict do nothing returning 1)"
-    " select set_config('statement_timeout', %s, true), banyan_now(), exists (select 1 from fresh), r.version, r.body"
+    " select banyan_now(), exists (select 1 from fresh), r.version, r.body"
     " from (values (1)) one left join lateral ({lock}) r on true"
 )
 LOCK = "select version, body::text as body from {kind} where id = %s for update"
