@@ -1,0 +1,122 @@
+"""Matching on real PostgreSQL: nobody reads what is not theirs, each look is noted, and the erased stay erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from banyan.contracts import matching as m
+from banyan.contracts.matching_shapes import Contact
+from banyan.kernel.refusal import Refused
+from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
+from tests.rules.matching_given import (
+    COUNTY,
+    DUTY,
+    LEAD,
+    PROVINCE,
+    RESIDENT,
+    SYSTEM,
+    VILLAGE,
+    by,
+    caller,
+    worker_caller,
+)
+
+STRANGER = caller("acc-stranger", ("resident", PROVINCE), person="p-stranger")
+
+
+@pytest.fixture
+def platform(database: str, tmp_path: Path) -> Iterator[Platform]:
+    """A fresh matching for each test."""
+    with matching_on(database, tmp_path) as running:
+        yield running
+
+
+def test_the_worker_sees_the_need_before_and_the_name_after_accepting_and_each_look_is_noted(
+    platform: Platform,
+) -> None:
+    workers(platform, 1)
+    contacts = (Contact(relation="self", phone="+8613812345678"),)
+    id = triaged(platform, story="与儿子争执", address="学院路1号", contacts=contacts)
+    platform.do(LEAD, m.DispatchNext(request_id=id))
+    card = platform.ask(by("a-w0"), m.MyOffers()).items[0]
+    assert (card.area, card.distance_km, card.functions) == (VILLAGE, 0, ("emotional_relief",))
+    before = platform.ask(by("a-w0"), m.RequestDetail(request_id=id))
+    assert (before.client_name, before.address, before.story, before.point, before.contacts) == (
+        None,
+        None,
+        None,
+        None,
+        (),
+    )
+    assert before.hidden == ("client_name", "contacts", "story", "address")
+    platform.do(by("a-w0"), m.AcceptOffer(request_id=id))
+    after = platform.ask(by("a-w0"), m.MyWork()).items[0]
+    assert (after.client_name, after.address, after.contacts[0].phone) == ("林阿妹", "学院路1号", "+8613812345678")
+    officer = platform.ask(DUTY, m.RequestDetail(request_id=id))
+    assert officer.contacts[0].phone == "138****5678"
+    seen = platform.rows("select row ->> 'method' from audit where row ->> 'outcome' = 'seen' order by id")
+    assert seen == [("my_work",), ("request_detail",)]
+    kept = platform.rows("select body::text from request union all select body::text from request_history")
+    assert "林阿妹" not in str(kept) and "13812345678" not in str(kept)
+
+
+def test_to_a_stranger_there_is_no_such_request(platform: Platform) -> None:
+    id = taken(platform, RESIDENT, asked_by="self", client_id=None)
+    own = platform.ask(RESIDENT, m.RequestDetail(request_id=id))
+    assert (own.client_name, [r.id for r in platform.ask(RESIDENT, m.MyRequests()).items]) == ("林阿妹", [id])
+    elsewhere = caller("acc-far", ("station_lead", "350103001000"))
+    for reader in (STRANGER, elsewhere, worker_caller(5)):
+        for asked in (id, "q-none"):
+            with pytest.raises(Refused, match="not_found"):
+                platform.ask(reader, m.RequestDetail(request_id=asked))
+    assert [r.id for r in platform.ask(RESIDENT, m.MyCopy()).requests] == [id]
+
+
+def test_a_protected_request_counts_in_lists_and_shows_to_the_named_only(platform: Platform) -> None:
+    workers(platform, 2)
+    guarded = {"confidentiality": "protected", "protected_kind": "violence", "separate_consent": True}
+    id = triaged(platform, **guarded, receivers=("p-w1",))
+    ordinary = triaged(platform)
+    assert [c.worker_id for c in platform.request(id).candidates] == ["a-w1"]
+    named, other = platform.ask(LEAD, m.Requests()), platform.ask(DUTY, m.Requests())
+    assert ([r.id for r in named.items], named.not_shown) == ([id, ordinary], 0)
+    assert ([r.id for r in other.items], other.not_shown) == ([ordinary], 1)
+    for query in (
+        m.RequestDetail(request_id=id),
+        m.RankWorkers(request_id=id),
+        m.WhyNot(request_id=id, worker_id="a-w0"),
+    ):
+        with pytest.raises(Refused, match="not_found"):
+            platform.ask(DUTY, query)
+    events = platform.rows("select convert_from(body, 'UTF8') from log where aggregate_id = %s", id)
+    assert events and VILLAGE not in str(events) and "p-lin" not in str(events)
+    platform.do(DUTY, m.BreakGlass(request_id=id, reason="求救电话"))
+    assert platform.ask(DUTY, m.RequestDetail(request_id=id)).client_name == "林阿妹"
+
+
+def test_a_merged_client_s_requests_follow_and_new_ones_are_refused_with_the_survivor(platform: Platform) -> None:
+    id = taken(platform)
+    platform.do(SYSTEM, m.NoteClient(person_id="p-lin", division=COUNTY, alias_of="p-survivor"))
+    platform.tick(seconds=1)
+    assert platform.request(id).client_id == "p-survivor"
+    with pytest.raises(Refused) as refused:
+        taken(platform)
+    assert (refused.value.code, refused.value.facts["survivor"]) == ("merged", "p-survivor")
+    assert platform.ask(LEAD, m.RequestDetail(request_id=id)).client_name == "林阿妹"
+    platform.do(SYSTEM, m.NoteClient(person_id="p-lin", division=COUNTY))
+    platform.tick(seconds=1)
+    assert platform.request(id).client_id == "p-lin"
+
+
+def test_an_erased_client_is_gone_from_history_too(platform: Platform) -> None:
+    id = triaged(platform, story="与儿子争执")
+    platform.do(SYSTEM, m.NoteClient(person_id="p-lin", division=COUNTY, erased=True))
+    platform.tick(seconds=1)
+    request = platform.request(id)
+    assert (request.state, request.ending, request.client_name, request.story) == ("closed", "withdrawn", None, None)
+    assert platform.rows("select wrapped from person_key where person_id = 'p-lin'") == [(None,)]
+    platform.tick(days=100)
+    assert platform.rows("select count(*) from parked") == [(0,)]
