@@ -27,6 +27,7 @@ from tests.rules.matching_given import (
     SYSTEM,
     TOWN,
     by,
+    call_for_help,
     caller,
     keep,
 )
@@ -89,6 +90,13 @@ def test_silence_expires_by_the_clock_and_nobody_left_means_the_duty_officer(pla
     assert platform.request(id).holder == Holder(duty="duty_officer", division=TOWN)
     platform.tick(days=4)
     assert platform.request(id).holder == Holder(duty="duty_officer", division=COUNTY)
+
+
+def test_the_answer_to_a_crisis_says_first_whom_to_call(platform: Platform) -> None:
+    facts = platform.do(LEAD, call_for_help(urgency=3))["facts"]
+    assert facts["call_first"] == ["110", "120", "12356"]
+    assert "不能代替" in facts["says"]
+    assert platform.do(LEAD, call_for_help(urgency=1))["facts"] == {}
 
 
 def test_a_crisis_climbs_by_the_clock_and_is_acknowledged_once(platform: Platform) -> None:

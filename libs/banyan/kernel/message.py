@@ -92,6 +92,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     urgent: bool = False  # passes quiet hours
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule wants said in the answer itself, at once: it becomes the `facts` of Done."""
+
+    facts: dict[str, Any]
+
+
 class DestroyKey(msgspec.Struct, frozen=True, kw_only=True):
     """An effect that a rule asks for: the person's key is destroyed in the same transaction, and with it all private values."""
 

@@ -19,6 +19,7 @@ from banyan.contracts.matching import (
 from banyan.kernel import codes
 from banyan.kernel.context import Context
 from banyan.kernel.decision import decides
+from banyan.kernel.message import Told
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from services.matching.domain import crisis, place, said
@@ -27,6 +28,7 @@ from services.matching.domain.holding import DUTY, OnDuty, at_station, deadline,
 from services.matching.domain.request import REQUEST, Holder, Report, Request
 
 CRISIS = 3
+NOT_A_REPLACEMENT = "如有生命危险，请立即拨打上列电话。平台已呼叫值班人员，但不能代替急救与报警电话。"
 CONSENT, BASES = "consent", ("consent", "statutory_duty", "emergency")
 ASKED_BY = ("self", "family", "neighbour", "officer", "institution", "other")
 LAST_SLOT = 20
@@ -70,7 +72,8 @@ def take_request(
         assert request.holder is not None, "no request without a holder"
         return request, taken, said.notice(request, "taken", request.holder.address())
     after, *calls = crisis.begin(request, context, on_duty)
-    return after, taken, *calls, said.notice(after, "crisis_taken", context.actor, urgent=True)
+    first = Told(facts={"call_first": list(context.figure("crisis_numbers")), "says": NOT_A_REPLACEMENT})
+    return after, taken, *calls, said.notice(after, "crisis_taken", context.actor, urgent=True), first
 
 
 def _as_given(command: TakeRequest) -> dict[str, Any]:

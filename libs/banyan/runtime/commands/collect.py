@@ -9,7 +9,7 @@ import msgspec
 
 from banyan.kernel.context import Context
 from banyan.kernel.decision import Aggregate, Decision
-from banyan.kernel.message import Ask, Command, Done
+from banyan.kernel.message import Ask, Command, Done, Told
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.write import Change, Outcome
@@ -52,7 +52,9 @@ def collect(
     context: Context,
 ) -> Done:
     """Turns a rule's answer into what is to be written, and into the reply."""
-    after, *rest = answer
+    after, *items = answer
+    told = {name: fact for item in items if isinstance(item, Told) for name, fact in item.facts.items()}
+    rest = [item for item in items if not isinstance(item, Told)]
     changed = after if isinstance(after, dict) else {"": after}
     known = {id(r): v for found in also.values() for r, v in _pairs(found)}
     versions = {(type(r), r.id): v for found in also.values() for r, v in _pairs(found)}
@@ -73,6 +75,7 @@ def collect(
         version=main.version if main else (version or 0),
         state=getattr(kept, "state", None),
         policy=context.policy.version,
+        facts=told,
     )
 
 
