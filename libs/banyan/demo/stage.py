@@ -51,6 +51,7 @@ def set_up(laptop: Laptop, stage: Stage, say: Callable[[str], object]) -> None:
     _import(stage)
     _approve(stage)
     _assign(stage)
+    _wait_for_workers(stage)
     _rosters(stage)
 
 
@@ -161,6 +162,16 @@ def _assign(stage: Stage) -> None:
             grants = (Grant(duty="worker", division=item["area"]),)
             stage.workers[answer["done"]["id"]] = Actor(f"w-{person}", "社会工作者", grants, person=person)
         stage.progress("服务任职", min(start + BULK, len(items)), len(items))
+
+
+def _wait_for_workers(stage: Stage) -> None:
+    """Until matching has learnt every assignment, which comes by event, and insight has counted them."""
+    until = time.monotonic() + 120
+    known = 0
+    while known < stage.world.assigned and time.monotonic() < until:
+        known = stage.api.ask(stage["analyst"], "insight", "loads", division=stage.world.area)["workers"]
+        stage.progress("供需对接得知的社工", known, stage.world.assigned)
+        time.sleep(0.3)
 
 
 def _rosters(stage: Stage) -> None:
