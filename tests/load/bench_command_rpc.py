@@ -37,13 +37,23 @@ def serving(amqp_url: str) -> Iterator[Laptop]:
         )  # fmt: skip
         try:
             laptop.up(bench.progress)
-            url = f"{postgres.url.rsplit('/', 1)[0]}/{laptop.state['prefix']}sample"
-            with psycopg.connect(url, autocommit=True) as connection:
+            with _database(laptop) as connection:
                 bench.plant_on(connection, TREES)
             yield laptop
         finally:
             for name in laptop.processes:
                 laptop.stop(name)
+
+
+def _database(laptop: Laptop) -> psycopg.Connection[Any]:
+    return psycopg.connect(laptop.settings().database_url("sample"), autocommit=True)
+
+
+def _answered(laptop: Laptop) -> int:
+    """How many commands have a reply under their key: a refused or lost one would only look fast."""
+    sql = "select count(*) from idempotency where caller = 'gardener-1' and not refused and reply is not null"
+    with _database(laptop) as connection:
+        return int(connection.execute(sql).fetchone()[0])  # type: ignore[index]
 
 
 def measure(rounds: int) -> dict[str, Any]:
@@ -59,9 +69,11 @@ def measure(rounds: int) -> dict[str, Any]:
                 for turn in range(rounds):
                     found.append(_round(callers, stock))
                     bench.progress(f"第 {turn + 1}/{rounds} 轮，每秒次数：{found[-1]}")
+                answered = _answered(laptop)
             finally:
                 callers.end()
             version, chosen = stock.version, stock.peer.chosen
+    assert answered == WARM + rounds * SLICES * CALLS, f"commands were lost: {answered} answered"
     ratio = bench.median_ratio(found, "command", "stock_echo")
     return {"command_rpc_vs_stock_ping": ratio, "stock": version, "stock_chosen": chosen, "rounds": found}
 

@@ -107,9 +107,9 @@ class Bus:
                 if not row[1]:
                     reply = self._replay(connection, order, body_hash)
                     if reply is None:
-                        connection.execute("commit")
+                        connection.commit()
                         raise errors.SerializationFailure("an expired refusal was forgotten; again")
-                    connection.execute("commit")
+                    connection.commit()
                     return reply
                 context = self.context(order.caller, row[0], command.may, order.key)
                 outcome = Outcome()

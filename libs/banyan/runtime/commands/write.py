@@ -159,7 +159,7 @@ def write_and_end(
         folded = ", ".join(f"{name} as ({sql})" for name, (sql, _) in zip(names, parts, strict=True))
         end = WAKE if outcome.events else "select 1"
         connection.execute(f"with {folded} {end}", [value for _, values in parts for value in values])
-    connection.execute("commit")
+    connection.commit()
 
 
 def _parts(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> list[Statement]:
