@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from banyan.wire.rpc import BODY_LIMIT_BYTES
 
 TIMEOUT_MS, TIMEOUT_MAX_MS = 10_000, 30_000
 KEY_CHARACTERS = 200
+KEY = re.compile(rf"[!-~]{{1,{KEY_CHARACTERS}}}")
+NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 DISCARD_BYTES, DISCARD_S = 32 << 20, 10
 """How much of a body that is too large is read and thrown away, so that its sender gets to see the refusal."""
 
@@ -83,11 +86,11 @@ def token_of(request: Request) -> str | None:
 
 
 def key_of(request: Request) -> str:
-    """The idempotency key; refuses `key_missing`, and `bad_input` where it is no short printable ASCII text."""
+    """The idempotency key; refuses `key_missing`, and `bad_input` where it is no short ASCII word."""
     key = request.headers.get("idempotency-key", "").strip()
     if not key:
         raise Refused("key_missing", header="Idempotency-Key")
-    if len(key) > KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
+    if not KEY.fullmatch(key):
         raise Refused("bad_input", field="Idempotency-Key", limit=KEY_CHARACTERS)
     return key
 
@@ -113,7 +116,7 @@ def known_queries(request: Request, *names: str) -> None:
 
 def whole(name: str, given: str, lowest: int, highest: int) -> int:
     """A number within bounds; refuses `bad_input` with both."""
-    if given.isascii() and given.isdecimal() and len(given) <= 19 and lowest <= int(given) <= highest:
+    if NUMBER.fullmatch(given) and lowest <= int(given) <= highest:
         return int(given)
     raise Refused("bad_input", field=name, lowest=lowest, highest=highest)
 

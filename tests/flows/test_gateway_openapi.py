@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -51,6 +51,11 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def wrong_part(case: schemathesis.Case) -> str:
+    """What of the request does not fit, in schemathesis's words; empty where all fits."""
+    return f"{case.meta.phase.data.description}" if case.meta else ""
+
+
 @pytest.fixture(scope="module")
 def http(rabbit: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("openapi")
@@ -78,8 +83,9 @@ def test_the_document_is_true(name: str, mode: schemathesis.GenerationMode, http
     @settings(max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=st.deferred(lambda: OPERATIONS[name].as_strategy(generation_mode=mode)))
     def hold(case: schemathesis.Case) -> None:
+        assume(positive or "Authorization" not in wrong_part(case))  # the token is ours; tried elsewhere
         case.body = whole(case.body)
-        if re.fullmatch("[0-9]{1,5}", str(case.headers.get(TIMEOUT, ""))) and 1 <= int(case.headers[TIMEOUT]) <= 30_000:
+        if re.fullmatch("[1-9][0-9]{0,4}", str(case.headers.get(TIMEOUT, ""))) and int(case.headers[TIMEOUT]) <= 30_000:
             case.headers[TIMEOUT] = "30000"  # one of a millisecond would be kept, and prove nothing
         case.call_and_validate(base_url=str(http.base_url), headers=TOKEN, checks=checks)
 
