@@ -6,7 +6,6 @@ import structlog
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host.app import App
-from banyan.runtime.host.jobs import system_db
 from services.matching.domain import pairing
 from services.matching.index_state import index_of
 from services.matching.ranking import warm
@@ -17,9 +16,7 @@ log = structlog.get_logger()
 def start(app: App) -> None:
     """Compiles the kernel and loads all workers; an instance that has no figures yet loads them at the first question."""
     compiled = warm()
-    with app.pool.connection() as connection, connection.transaction():
-        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-        db = system_db(app.bus, connection, now)
+    with app.bus.own_db() as db:
         try:
             workers = index_of(db).load(db, db.context, pairing.figures(db.context, None))
         except Refused as refused:

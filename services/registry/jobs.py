@@ -10,7 +10,7 @@ from banyan.contracts.registry import FinishImport, RegisterPerson
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.many import run_many
 from banyan.runtime.commands.store import Db
-from banyan.runtime.host.jobs import Run, job, system_db
+from banyan.runtime.host.jobs import Run, job
 from services.registry.domain.imports import Import, Upload
 from services.registry.imports import Reader, rows_of
 
@@ -43,9 +43,7 @@ def take_in(run: Run) -> None:
 
 def _read(run: Run) -> tuple[Import, bytes]:
     """The import and its file, put together from its parts; nobody is shown it, so nothing is noted."""
-    with run.bus.pool.connection() as connection, connection.transaction():
-        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-        db = system_db(run.bus, connection, now)
+    with run.bus.own_db() as db:
         record = db.record(Import, run.id)
         assert record is not None, "a waiting import stands"
         parts = {part.id: part for part in db.records(Upload, "id = any(%(ids)s)", {"ids": list(record.upload_ids)})}

@@ -23,6 +23,7 @@ from banyan.testkit.servers import PrivatePostgres, PrivateRabbit
 from banyan.vault import keys
 
 ROOT = Path(__file__).resolve().parents[3]
+BANYAN = (sys.executable, "-c", "from banyan.cli import main; import sys; sys.exit(main())")
 PROCESSES = ("serve", "work", "gateway")
 READY_S, STOP_S = 120.0, 40.0
 Say = Callable[[str], object]
@@ -144,7 +145,7 @@ class Laptop:
 
     def run_banyan(self, *arguments: str) -> None:
         """Runs a command of `banyan` to its end; its failure is told with its own words."""
-        command = [sys.executable, "-c", "from banyan.cli import main; import sys; sys.exit(main())", *arguments]
+        command = [*BANYAN, *arguments]
         done = subprocess.run(command, env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Refused("step_failed", step=" ".join(arguments), said=(done.stdout + done.stderr)[-1500:])
@@ -154,10 +155,9 @@ class Laptop:
         if self.process(name) is not None:
             return
         (self.folder / f"{name}.ready").unlink(missing_ok=True)
-        code = "from banyan.cli import main; import sys; sys.exit(main())"
         with (self.folder / f"{name}.log").open("ab") as out:
             child = subprocess.Popen(
-                [sys.executable, "-c", code, name, *(self.services if name != "gateway" else ())],
+                [*BANYAN, name, *(self.services if name != "gateway" else ())],
                 env=self.environment(),
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

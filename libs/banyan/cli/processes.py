@@ -16,18 +16,22 @@ from banyan.runtime.host.app import App, load_service, open_keys, package_of
 from banyan.runtime.host.migrate import migrate as migrate_one
 from banyan.runtime.host.migrate import require_ours
 from banyan.runtime.host.settings import Settings
+from banyan.testkit.detached import free_port
 
 SERVICES = ("identity", "registry", "matching", "insight")
 log = structlog.get_logger()
 
 
 def _apps(names: Sequence[str], process: str) -> tuple[Settings, list[App]]:
+    """The services of a process, loaded and warm: that comes before consuming."""
     settings = all_settings.load()
     telemetry.start(settings, process)
     keys = open_keys(settings)
     apps = [App(load_service(name), settings, keys) for name in names or SERVICES]
     for app in apps:
         require_ours(settings, app.service.name)
+        app.reference.current()
+        _warm(app)
     return settings, apps
 
 
@@ -35,7 +39,7 @@ def _ready(settings: Settings, process: str) -> Callable[[], None]:
     """What a process does when it serves: opens its metrics and leaves a file that says so."""
 
     def ready() -> None:
-        port = settings.metrics_port or _free_port()
+        port = settings.metrics_port or free_port()
         start_http_server(port, addr="127.0.0.1")
         settings.run.mkdir(parents=True, exist_ok=True)
         (settings.run / f"{process}.ready").write_text(f"{os.getpid()} {port}\n")
@@ -44,21 +48,12 @@ def _ready(settings: Settings, process: str) -> Callable[[], None]:
     return ready
 
 
-def _free_port() -> int:
-    from banyan.testkit.detached import free_port
-
-    return free_port()
-
-
 def serve(names: Sequence[str]) -> None:
-    """Answers RPC for the services; loading comes before consuming."""
+    """Answers RPC for the services."""
     from banyan.runtime.rpc import green
 
     green.assert_green_psycopg()
     settings, apps = _apps(names, "banyan serve")
-    for app in apps:
-        app.reference.current()
-        _warm(app)
     handlers = {app.service.name: app.bus.execute for app in apps}
     green.serve(handlers, settings.amqp_url, max_workers=settings.workers, on_ready=_ready(settings, "serve"))
 
@@ -74,9 +69,6 @@ def work(names: Sequence[str]) -> None:
     from banyan.runtime.host import work as working
 
     settings, apps = _apps(names, "banyan work")
-    for app in apps:
-        app.reference.current()
-        _warm(app)
     working.run(apps, ready=_ready(settings, "work"))
 
 

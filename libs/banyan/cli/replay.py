@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from banyan.cli.laptop import Laptop
 from banyan.runtime.events.replay import Report, replay
@@ -14,23 +16,29 @@ from banyan.runtime.rpc.threads import ThreadClient
 SHOWN = 20
 
 
-def run(laptop: Laptop, service: str) -> Report:
-    """Rebuilds and tells; nothing is empty for a moment meanwhile."""
+def rebuilt(laptop: Laptop, service: str, progress: Callable[[str, int, int], None]) -> Report:
+    """Rebuilds, compares and swaps; nothing is empty for a moment meanwhile. `progress`: stream, position, head."""
     settings = laptop.settings()
     app = App(load_service(service), settings, open_keys(settings))
     client = ThreadClient(settings.amqp_url, connection_name="banyan replay")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
-        with Progress(*columns) as bars:
-            tasks = {stream: bars.add_task(stream, total=None) for stream in sorted(app.service.projections)}
-
-            def progress(stream: str, position: int, head: int) -> None:
-                bars.update(tasks[stream], completed=position, total=head)
-
-            report = replay(app, LogReader(client, app).fetch, progress=progress)
+        return replay(app, LogReader(client, app).fetch, progress=progress)
     finally:
         client.close()
         app.pool.close()
+
+
+def run(laptop: Laptop, service: str) -> Report:
+    """Rebuilds under progress bars, and tells."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stream: str, position: int, head: int) -> None:
+            if stream not in tasks:
+                tasks[stream] = bars.add_task(stream, total=head)
+            bars.update(tasks[stream], completed=position, total=head)
+
+        report = rebuilt(laptop, service, progress)
     say = Console().print
     say(f"重放 {report.events} 个事件；与原表{'一致' if report.equal else '不一致，已换成重放所得'}")
     for difference in report.differences[:SHOWN]:

@@ -15,6 +15,7 @@ from banyan.cli.clock import forward as move_clock
 from banyan.cli.clock import milliseconds
 from banyan.cli.laptop import Laptop
 from banyan.cli.processes import SERVICES
+from banyan.cli.replay import rebuilt
 from banyan.demo import proof, report
 from banyan.demo.api import Api
 from banyan.demo.crowd import Crowd
@@ -89,9 +90,9 @@ def _play(laptop: Laptop, stage: Stage, bars: Progress) -> dict[str, Any]:
     say("第四幕：数字与证明")
     found = report.collect(stage, story, crowd, laptop) | broken
     keys = KeyFolder(laptop.key_folder)
-    found["replay_equal"] = proof.replayed(laptop, stage.progress)
+    found["replay_equal"] = rebuilt(laptop, "insight", stage.progress).equal
     _erase_one(stage, story, say)
-    found["erased_replay_equal"] = proof.replayed(laptop, stage.progress)
+    found["erased_replay_equal"] = rebuilt(laptop, "insight", stage.progress).equal
     found["streams"] = proof.streams(stage, keys)
     return found
 

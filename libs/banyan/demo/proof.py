@@ -1,30 +1,20 @@
-"""What the demo proves about itself: every stream whole under its signed head, figures equal to a replay, also after
-a person was erased."""
+"""What the demo proves about its streams: each whole under its signed head, as a partner reads it over HTTP."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from banyan.cli.laptop import Laptop
 from banyan.demo.api import Actor, Api, Problem
 from banyan.demo.stage import Stage
-from banyan.runtime.events.replay import replay
-from banyan.runtime.host.app import App, load_service, open_keys
-from banyan.runtime.host.log_reader import LogReader
-from banyan.runtime.rpc.threads import ThreadClient
 from banyan.vault.keys import KeyFolder
 from banyan.vault.proof import verify
 from banyan.wire.chain import Head
 
 PAGE, HEAD_WAIT_S = 500, 90.0
-
-
-class _Page(msgspec.Struct):
-    items: list[msgspec.Raw]
 
 
 def streams(stage: Stage, keys: KeyFolder) -> list[dict[str, Any]]:
@@ -71,17 +61,3 @@ def _items(api: Api, partner: Actor, stream: str, until: int) -> Iterator[bytes]
             return
         yield from page
         at += len(page)
-
-
-def replayed(laptop: Laptop, progress: Callable[[str, int, int], None]) -> bool:
-    """insight rebuilt from the first event beside the live tables, compared, swapped; True where equal to the bit."""
-    settings = laptop.settings()
-    keys = open_keys(settings)
-    app = App(load_service("insight"), settings, keys)
-    client = ThreadClient(settings.amqp_url, connection_name="banyan replay")
-    try:
-        report = replay(app, LogReader(client, app).fetch, progress=progress)
-    finally:
-        client.close()
-        app.pool.close()
-    return report.equal

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from psycopg import errors
 
 from banyan.kernel.context import Caller, Context
 from banyan.kernel.decision import Aggregate, Decision
-from banyan.kernel.message import Bulk, Command, Done, Query
+from banyan.kernel.message import SYSTEM, Bulk, Command, Done, Query
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec, many, questions
@@ -78,6 +79,14 @@ class Bus:
         caller = self.service.system_caller
         access.require_duty(type(command), caller)
         return self.run(Order(command, caller, key, clock.epoch_s() + SYSTEM_TIMEOUT_S, traceparent, binds))
+
+    @contextmanager
+    def own_db(self) -> Iterator[Db]:
+        """A transaction for our own work (schedules, jobs, loading), as system:<service>, at the platform's time."""
+        with self.pool.connection() as connection, connection.transaction():
+            now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+            context = self.context(self.service.system_caller, now, (SYSTEM,))
+            yield Db(connection, self.vault, context, service=self.service.name)
 
     def run(self, order: Order) -> bytes:
         """The reply as JSON; the same bytes again for the same key. Retries what the database asks to retry."""

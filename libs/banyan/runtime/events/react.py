@@ -32,10 +32,14 @@ def kinds_of(streams: Sequence[str], service: Service) -> dict[str, type[Event]]
     return found
 
 
+def reaction_kinds(service: Service) -> dict[str, type[Event]]:
+    """The event types that a service reacts to."""
+    return {event.type_name(): event for event in service.reactions}
+
+
 def reacting(bus: Bus, subscription: str) -> Apply:
     """Runs each event's reaction; one that fails is parked and its aggregate's later events wait."""
-    service = bus.service
-    kinds = {event.type_name(): event for event in service.reactions}
+    kinds = reaction_kinds(bus.service)
 
     def apply(connection: Any, stream: str, items: Sequence[Item]) -> None:
         waiting = park.waiting(connection, subscription, stream)

@@ -101,14 +101,8 @@ def turn(bus: Bus, stop: Callable[[], bool] = lambda: False) -> int:
 
 
 def _waiting(bus: Bus, declared: Job) -> list[str]:
-    with bus.pool.connection() as connection, connection.transaction():
-        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-        return list(declared.waiting(system_db(bus, connection, now)))
-
-
-def system_db(bus: Bus, connection: Any, now: dt.datetime) -> Db:
-    """A transaction's view for our own work, as system:<service>."""
-    return Db(connection, bus.vault, bus.context(bus.service.system_caller, now, ()), service=bus.service.name)
+    with bus.own_db() as db:
+        return list(declared.waiting(db))
 
 
 def _run(bus: Bus, declared: Job, id: str, stop: Callable[[], bool]) -> bool:

@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from banyan.kernel.message import SYSTEM
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.bus import Bus
-from banyan.runtime.commands.store import Db
 from banyan.runtime.events import lag, park, react, reference, seal
 from banyan.runtime.events import log as event_log
 from banyan.runtime.events.broker import Inbox, Publisher
@@ -150,7 +148,7 @@ class Work:
         return found
 
     def _start_retries(self, bus: Bus) -> None:
-        kinds = {event.type_name(): event for event in bus.service.reactions}
+        kinds = react.reaction_kinds(bus.service)
 
         def turn() -> bool:
             park.retry(self.app.pool, "reactions", lambda item: react.react(bus, "reactions", item, kinds))
@@ -239,10 +237,8 @@ def catch_up(subscription: Subscription, heads: dict[str, int]) -> None:
 
 def run_schedule(bus: Bus, schedule: Schedule) -> None:
     """Gives the commands that are due, each under its own key; one refusal does not keep the others."""
-    with bus.pool.connection() as connection, connection.transaction():
-        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-        context = bus.context(bus.service.system_caller, now, (SYSTEM,))
-        due = list(schedule.due(Db(connection, bus.vault, context, service=bus.service.name), context))
+    with bus.own_db() as db:
+        due = list(schedule.due(db, db.context))
     for key, command in due:
         try:
             bus.system(command, f"{schedule.name}:{key}")
