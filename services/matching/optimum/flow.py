@@ -1,0 +1,131 @@
+"""Kept pairs to an optimal assignment on them: min-cost flow by OR-Tools, then the net with its least prices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ortools.graph.python import min_cost_flow
+
+from services.matching.optimum.net import FAR, NOBODY, Net, settle
+from services.matching.optimum.problem import Problem
+from services.matching.optimum.sweep import Pairs
+from services.matching.ranking.arrays import Ints
+
+
+def assign(problem: Problem, pairs: Pairs) -> Ints:
+    """Which pair each request uses, by its number, or NOBODY: the most value less the cost of places, on these pairs.
+
+    One unit flows from each request over a pair to its worker and over a place to the sink, or straight to the sink.
+    """
+    many, workers = len(problem), len(problem.workers)
+    start, cost = problem.places
+    kinds, number = np.unique(_place_kinds(start, cost), axis=0, return_counts=True)
+    sink = many + workers
+    tail = [pairs.request, np.arange(many), many + kinds[:, 0]]
+    head = [many + pairs.worker, np.full(many, sink), np.full(len(kinds), sink)]
+    room = [np.ones(len(pairs), np.int64), np.ones(many, np.int64), number.astype(np.int64)]
+    unit = [-pairs.value, np.zeros(many, np.int64), kinds[:, 1]]
+    flow = min_cost_flow.SimpleMinCostFlow()
+    ends = (np.concatenate(side).astype(np.int32) for side in (tail, head))
+    flow.add_arcs_with_capacity_and_unit_cost(*ends, np.concatenate(room), np.concatenate(unit))
+    supply = np.zeros(sink + 1, np.int64)
+    supply[:many], supply[sink] = 1, -many
+    flow.set_nodes_supplies(np.arange(sink + 1, dtype=np.int32), supply)
+    status = flow.solve()
+    if status != flow.OPTIMAL:
+        raise RuntimeError(f"min-cost flow ended with {status}: every request may stay unserved, so this cannot be")
+    used = np.flatnonzero(flow.flows(np.arange(len(pairs), dtype=np.int32)))
+    by = np.full(many, NOBODY, np.int64)
+    by[pairs.request[used]] = used
+    return by
+
+
+def _place_kinds(start: Ints, cost: Ints) -> Ints:
+    """(worker, cost) of every free place."""
+    workers = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    return np.stack([workers, cost], axis=1)
+
+
+def lists(keys: Ints, size: int) -> tuple[Ints, Ints]:
+    """Linked lists of the numbers that have each key: the first of each, and each one's next, ascending."""
+    order = np.argsort(keys, kind="stable")
+    first = np.full(size, NOBODY, np.int32)
+    following = np.full(len(keys), NOBODY, np.int32)
+    held = keys[order]
+    same = held[1:] == held[:-1]
+    following[order[:-1][same]] = order[1:][same]
+    opens = np.r_[True, ~same] if len(order) else np.zeros(0, bool)
+    first[held[opens]] = order[opens]
+    return first, following
+
+
+def net_of(problem: Problem, pairs: Pairs, by: Ints) -> Net:
+    """The net of kept pairs with an assignment (a pair a request, or NOBODY); prices and surpluses are 0."""
+    many, workers = len(problem), len(problem.workers)
+    first_of_request, next_of_request = lists(pairs.request, many)
+    first_of_worker, next_of_worker = lists(pairs.worker, workers)
+    served = np.flatnonzero(by >= 0)
+    mate = np.full(many, NOBODY, np.int32)
+    mate[served] = pairs.worker[by[served]]
+    head, after_served = lists(mate[served].astype(np.int64), workers)
+    after, before = np.full(many, NOBODY, np.int32), np.full(many, NOBODY, np.int32)
+    head[head >= 0] = served[head[head >= 0]]
+    follows = after_served >= 0
+    after[served[follows]] = served[after_served[follows]]
+    before[served[after_served[follows]]] = served[follows]
+    rows = problem.workers.rows
+    capacity = rows["capacity"].astype(np.int64)
+
+    def zeros(size: int, kind: Any = np.int64) -> Any:
+        return np.zeros(size, kind)
+
+    return Net(
+        pair_request=pairs.request.astype(np.int32),
+        pair_worker=pairs.worker.astype(np.int32),
+        pair_value=pairs.value.astype(np.int64),
+        pair_on=np.ones(len(pairs), np.bool_),
+        next_of_request=next_of_request,
+        next_of_worker=next_of_worker,
+        first_of_request=first_of_request,
+        first_of_worker=first_of_worker,
+        mate=mate,
+        by=by.astype(np.int32),
+        before=before,
+        after=after,
+        surplus=zeros(many),
+        head=head,
+        used=np.bincount(mate[served], minlength=workers).astype(np.int32),
+        places=problem.free.astype(np.int32),
+        price=zeros(workers),
+        capacity=capacity,
+        load=capacity - rows["free"],
+        band_percent=np.array([band.from_percent for band in problem.bands], np.int64),
+        band_points=np.array([band.points for band in problem.bands], np.int64),
+        distance=np.full(workers, FAR, np.int64),
+        reached_by=np.full(workers, NOBODY, np.int32),
+        done=zeros(workers, np.bool_),
+    )
+
+
+def solved(problem: Problem, pairs: Pairs) -> Net:
+    """The optimum on the kept pairs, with its least prices."""
+    net = net_of(problem, pairs, assign(problem, pairs))
+    if not settle(net, np.zeros(max(1, len(problem)), np.int64)):
+        raise RuntimeError("the flow's assignment is not optimal on the pairs that it was given")
+    return net
+
+
+def objective(net: Net) -> int:
+    """What the assignment is worth: values of pairs in use less the costs of places in use."""
+    served = np.flatnonzero(net.by >= 0)
+    value = int(net.pair_value[net.by[served]].sum())
+    if not len(net.band_percent):
+        return value
+    start = np.concatenate([[0], np.cumsum(net.used, dtype=np.int64)])
+    workers = np.repeat(np.arange(len(net.used)), net.used)
+    nth = np.arange(int(start[-1])) - np.repeat(start[:-1], net.used)
+    charged = np.zeros(len(workers), np.int64)
+    for percent, points in zip(net.band_percent, net.band_points, strict=True):
+        charged[100 * (net.load[workers] + nth) >= percent * net.capacity[workers]] = points
+    return value - int(charged.sum())

@@ -1,0 +1,87 @@
+"""A problem laid out for looking through all pairs: workers with a free place by (field, cell), requests by place.
+
+A pair's value is what serving is worth plus its score. Two terms of the score are the worker's alone (proficiency and
+free share); they are worked out once a set of figures, so that whole cells can be passed over by an upper bound. That
+the bound holds for every pair is tested against the table itself.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.matching.optimum.problem import Problem
+from services.matching.ranking import formulas, grid
+from services.matching.ranking.arrays import Ints, Rows
+from services.matching.ranking.measures import FIGURE_NAMES, WORKER_NAMES
+from services.matching.ranking.order import IdOrder
+from services.matching.ranking.postings import Postings
+
+OF_WORKER = (formulas.proficiency_points, formulas.capacity_points)
+"""Terms that say nothing of the request."""
+
+
+class Layer(NamedTuple):
+    """The requests under one set of figures, in the order of looking, and each posting's own points under it."""
+
+    requests: Ints
+    own: Ints
+
+
+class Sheet:
+    """What a sweep reads. It is made once a problem; prices change, it does not."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        able = problem.free > 0
+        proficiency = problem.workers.proficiency * able[:, None].astype(np.int8)
+        rows = problem.workers.rows.copy()
+        rows["worker"] = np.arange(len(rows))
+        held = Postings(rows, proficiency)
+        self.pool: Rows = held.pool[: max(1, held.used)].copy()
+        self.start, self.count, self.where = held.start, held.count, held.where
+        self.worker = self.pool["worker"].astype(np.int32)
+        self.filled = np.zeros(len(self.pool), bool)
+        self.filled[held.where[held.where >= 0]] = True
+        self.pool["proficiency"][~self.filled] = 0
+        self.worker[~self.filled] = 0
+        self.keys = IdOrder(problem.workers.ids).keys
+        self.named_start = np.searchsorted(problem.named["request"], np.arange(len(problem) + 1))
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """One a set of figures: all requests of a province, unless counties have figures of their own."""
+        demand = self.problem.demand
+        if not len(demand):
+            return []
+        table = np.stack([demand[name] for name in FIGURE_NAMES], axis=1)
+        sets, which = np.unique(table, axis=0, return_inverse=True)
+        order = np.lexsort(
+            (demand["x_wanted"] // grid.CELL_M, demand["y_wanted"] // grid.CELL_M, demand["field_wanted"])
+        )
+        return [Layer(order[which[order] == number], self._own(figures)) for number, figures in enumerate(sets)]
+
+    def _own(self, figures: Ints) -> Ints:
+        """Each posting's points that no request changes."""
+        facts = dict(zip(FIGURE_NAMES, figures.tolist(), strict=True))
+        columns = {name: self.pool[name].astype(np.int64) for name in WORKER_NAMES}
+        points = np.zeros(len(self.pool), np.int64)
+        for term in OF_WORKER:
+            names = term.__code__.co_varnames[: term.__code__.co_argcount]
+            points += term(*[columns.get(name, facts.get(name)) for name in names])
+        return points
+
+    def best_of_cells(self, net: Ints) -> Ints:
+        """The most that any posting of each bucket has of its own; far below 0 for an empty one."""
+        buckets = np.repeat(np.arange(len(self.start)), self.count)
+        places = np.repeat(self.start - (np.cumsum(self.count) - self.count), self.count) + np.arange(len(buckets))
+        best = np.full(len(self.start), NOTHING, np.int64)
+        np.maximum.at(best, buckets, net[places])
+        return best
+
+
+NOTHING = -(1 << 60)
+Flags = NDArray[np.bool_]

@@ -1,0 +1,131 @@
+"""The optimum over all feasible pairs, by columns: solve on the pairs kept, look through all pairs at the prices found,
+keep what is worth more than the prices say, solve again, until nothing is. Only then is it called optimal.
+
+The same problem gives the same answer; where several are equally good, which one is arbitrary but always the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.matching.optimum import flow, net, paths
+from services.matching.optimum.problem import Problem
+from services.matching.optimum.sheet import Sheet
+from services.matching.optimum.sweep import Pairs, sweep
+from services.matching.ranking.arrays import Ints
+
+OPTIMAL, BOUNDED = "optimal_all_pairs", "bounded"
+FIRST_PAIRS, MORE_PAIRS = 16, 12
+FEW = 6_000
+"""Up to so many requests with better pairs are placed anew one by one; more are quicker solved as a whole."""
+FIRST_BY_PATHS = 200_000
+"""Up to so many requests the first pairs, at no prices yet, are solved quicker along paths than as a flow."""
+GROWTH_PERCENT = 150
+Told = Callable[[str, int, int], None]
+"""Hears (step, requests with better pairs, pairs kept)."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`assigned[r]`: the worker's place in the problem, or -1. `bound`: what no assignment can exceed; it equals the
+    objective where the status is optimal_all_pairs. Prices and surpluses are what the proof adds up."""
+
+    assigned: Ints
+    prices: Ints
+    surplus: Ints
+    objective: int
+    bound: int
+    status: str
+    rounds: int
+    pairs: int
+
+    @property
+    def served(self) -> int:
+        """How many requests have a worker."""
+        return int((self.assigned >= 0).sum())
+
+
+def solve(
+    problem: Problem, *, deadline_s: float | None = None, told: Told = lambda step, better, kept: None
+) -> Solution:
+    """The best assignment of all. After `deadline_s` seconds it ends with the best so far and its bound over all pairs."""
+    until = time.monotonic() + deadline_s if deadline_s is not None else None
+    sheet = Sheet(problem)
+    nothing = np.zeros(len(problem), np.int64)
+    pairs = sweep(sheet, np.zeros(len(problem.workers), np.int64), nothing, FIRST_PAIRS)
+    told("first", len(problem), len(pairs))
+    held, kept, rounds = _first(problem, pairs), len(pairs), 0
+    while True:
+        better = sweep(sheet, held.price, held.surplus, MORE_PAIRS)
+        requests = np.unique(better.request)
+        told("priced", len(requests), kept)
+        if not len(requests) or (until is not None and time.monotonic() >= until):
+            return _ended(problem, held, better, rounds, kept)
+        rounds += 1
+        held, kept = _with(problem, held, kept, better, requests)
+
+
+def _first(problem: Problem, pairs: Pairs) -> net.Net:
+    """The optimum on the first pairs, most worthy request first."""
+    if len(problem) > FIRST_BY_PATHS:
+        return flow.solved(problem, pairs)
+    held = flow.net_of(problem, pairs, np.full(len(problem), net.NOBODY))
+    paths.place_anew(held, np.argsort(-problem.serving, kind="stable"))
+    return held
+
+
+def _with(problem: Problem, held: net.Net, kept: int, better: Pairs, requests: Ints) -> tuple[net.Net, int]:
+    """The optimum on the kept pairs and better ones; answers it and how many pairs it holds."""
+    many = kept + len(better)
+    if len(requests) > FEW:
+        columns = (held.pair_request, held.pair_worker, held.pair_value)
+        old = (column[:kept].astype(np.int64) for column in columns)
+        joined = [np.concatenate(both) for both in zip(old, better, strict=True)]
+        order = np.argsort(joined[0], kind="stable")
+        return flow.solved(problem, Pairs(*(column[order] for column in joined))), many
+    held = grown(held, many)
+    held.pair_request[kept:many], held.pair_worker[kept:many] = better.request, better.worker
+    held.pair_value[kept:many] = better.value
+    net.link(held, kept, many)
+    paths.place_anew(held, requests[np.argsort(-problem.serving[requests], kind="stable")])
+    return held, many
+
+
+def grown(held: net.Net, size: int) -> net.Net:
+    """The net with room for `size` pairs at least."""
+    room = len(held.pair_request)
+    if size <= room:
+        return held
+    more = max(size, room * GROWTH_PERCENT // 100) - room
+    names = ("pair_request", "pair_worker", "pair_value", "pair_on", "next_of_request", "next_of_worker")
+    columns = {name: getattr(held, name) for name in names}
+    return held._replace(
+        **{name: np.concatenate([column, np.zeros(more, column.dtype)]) for name, column in columns.items()}
+    )
+
+
+def _ended(problem: Problem, held: net.Net, better: Pairs, rounds: int, kept: int) -> Solution:
+    """What was reached; a request with better pairs gains at most its best one, which the bound adds."""
+    surplus = held.surplus.copy()
+    np.maximum.at(surplus, better.request, better.value - held.price[better.worker])
+    return Solution(
+        assigned=held.mate.astype(np.int64),
+        prices=held.price.copy(),
+        surplus=surplus,
+        objective=flow.objective(held),
+        bound=bound(problem, held.price, surplus),
+        status=BOUNDED if len(better) else OPTIMAL,
+        rounds=rounds,
+        pairs=kept,
+    )
+
+
+def bound(problem: Problem, prices: Ints, surplus: Ints) -> int:
+    """All surpluses, and for each free place what its worker's price is above its cost: no assignment is worth more."""
+    start, cost = problem.places
+    places = np.repeat(prices, np.diff(start)) - cost
+    return int(surplus.sum() + np.maximum(places, 0).sum())

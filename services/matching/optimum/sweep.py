@@ -1,0 +1,95 @@
+"""Looking through all pairs: for each request its best pairs at given prices. numba where installed, else numpy.
+
+Both forms read the table's own formulas and give the same pairs in the same order: best first, ties by worker id.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from services.matching.optimum.sheet import NOTHING, Sheet
+from services.matching.ranking import kernel, vector
+from services.matching.ranking.arrays import Ints
+from services.matching.ranking.measures import block_facts
+
+
+class Pairs(NamedTuple):
+    """Pairs sorted by (request, place in its list): `value` is what serving is worth plus the score, before prices."""
+
+    request: Ints
+    worker: Ints
+    value: Ints
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return len(self.request)
+
+
+@cache
+def compiled() -> Callable[..., Any] | None:
+    """The compiled sweep, loaded from the user's cache or compiled (seconds); None where numba is not installed."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel.cache_folder()))
+    from services.matching.optimum import sweep_fused
+
+    return sweep_fused.build(kernel.stamp())
+
+
+def sweep(sheet: Sheet, prices: Ints, above: Ints, k: int, *, plain: bool = False) -> Pairs:
+    """For each request up to k best pairs whose value less the worker's price is more than `above[request]`.
+
+    Exact over all feasible pairs. `plain` takes the numpy form even where numba is installed.
+    """
+    fused = None if plain else compiled()
+    parts = [
+        (_plain if fused is None else _fused)(sheet, layer.requests, layer.own, prices, above, k, fused)
+        for layer in sheet.layers
+    ]
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Pairs(none, none, none)
+    request, worker, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(request, kind="stable")
+    return Pairs(request[order], worker[order], value[order])
+
+
+def _fused(
+    sheet: Sheet, order: Ints, own: Ints, prices: Ints, above: Ints, k: int, compiled_sweep: Any
+) -> tuple[Ints, Ints, Ints]:
+    problem = sheet.problem
+    net = np.where(sheet.filled, own - prices[sheet.worker], NOTHING)
+    counts, worker, value = compiled_sweep(
+        sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, net, sheet.best_of_cells(net),
+        prices, order, problem.demand, problem.lines, problem.serving, above, problem.named, sheet.named_start, k,
+    )  # fmt: skip
+    return np.repeat(order, counts), worker.astype(np.int64), value
+
+
+def _plain(sheet: Sheet, order: Ints, own: Ints, prices: Ints, above: Ints, k: int, _: Any) -> tuple[Ints, Ints, Ints]:
+    problem = sheet.problem
+    marks = np.zeros(len(problem.workers), np.int64)
+    found: list[tuple[Ints, Ints, Ints]] = []
+    for r in order.tolist():
+        named = problem.named[sheet.named_start[r] : sheet.named_start[r + 1]]
+        marks[named["worker"]] = named["mark"]
+        block = sheet.pool[vector.window(sheet.start, sheet.count, problem.demand[r])]
+        facts = block_facts(block, problem.demand[r], problem.lines[r], marks[block["worker"]])
+        good = np.flatnonzero(vector.judge(facts, len(block)))
+        worker = block["worker"][good].astype(np.int64)
+        value = problem.serving[r] + vector.score(facts, len(block))[good]
+        net = value - prices[worker]
+        kept = np.lexsort((sheet.keys[worker], -net))[:k]
+        kept = kept[net[kept] > above[r]]
+        found.append((np.full(len(kept), r), worker[kept], value[kept]))
+        marks[named["worker"]] = 0
+    if not found:
+        none = np.zeros(0, np.int64)
+        return none, none, none
+    request, worker, value = (np.concatenate(column) for column in zip(*found, strict=True))
+    return request, worker, value

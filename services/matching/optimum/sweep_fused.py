@@ -1,0 +1,156 @@
+"""The numba kernel of the sweep: for each request the best pairs over ALL workers, whole cells passed over by a bound.
+
+It calls the table's own formulas, as compiled for the ranking; what stands here is the walk and the bound. Imported only
+by `sweep`.
+"""
+
+# mypy: disable-error-code="untyped-decorator, no-any-return, return-value"
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from services.matching.ranking.fused import (
+    CONFLICT,
+    EARLIER,
+    EXCLUDED,
+    MASK,
+    SIZE,
+    distance,
+    first_cell,
+    floor_sqrt,
+    last_cell,
+    njit,
+    ones,
+    passes,
+    points,
+    reach_in_row,
+    square_m2,
+)
+from services.matching.ranking.grid import CELL_M
+
+BARRED = CONFLICT | EXCLUDED
+
+
+@njit
+def apart_m(cell: int, at: int) -> int:
+    """How far a place is from the nearest point of a row (or column) of cells."""
+    low = cell * CELL_M
+    return max(0, low - at, at - (low + CELL_M - 1))
+
+
+@njit
+def insert(values: Any, workers: Any, keys: Any, held: int, value: int, worker: int) -> int:
+    """Puts a pair where it belongs among the best held so far, ties by id; answers how many are held."""
+    k = len(values)
+    if held == k:
+        if value < values[k - 1] or (value == values[k - 1] and keys[worker] > keys[workers[k - 1]]):
+            return held
+        at = k - 1
+    else:
+        at = held
+        held += 1
+    while at > 0 and (values[at - 1] < value or (values[at - 1] == value and keys[workers[at - 1]] > keys[worker])):
+        values[at], workers[at] = values[at - 1], workers[at - 1]
+        at -= 1
+    values[at], workers[at] = value, worker
+    return held
+
+
+@njit
+def net_value(p: Any, q: Any, mark: int, line: Any, serving: int, price: int) -> int:
+    """What the pair is worth less the worker's price; far below 0 where a rule fails."""
+    square = square_m2(p, q)
+    if square >= (q.limit_m + 1) * (q.limit_m + 1) or not passes(p, q, mark, line):
+        return -(1 << 60)
+    metres = floor_sqrt(square)
+    if not distance(metres, q.limit_m):
+        return -(1 << 60)
+    return serving + points(p, q, mark, ones(p.slots & q.slots_wanted), metres) - price
+
+
+@njit
+def look(
+    pool: Any, start: Any, count: Any, worker: Any, keys: Any, net: Any, best: Any, prices: Any, marks: Any,
+    q: Any, line: Any, serving: int, above: int, values: Any, workers: Any,
+) -> int:  # fmt: skip
+    """Fills the best pairs of one request worth more than `above` after prices; answers how many."""
+    held, floor, k = 0, above, len(values)
+    most = serving + q.nearest_points + q.asked_language_points + q.exact_level_points + q.slots_most_points
+    rows_from, rows_to = first_cell(q.y_wanted, q.limit_m), last_cell(q.y_wanted, q.limit_m)
+    around = rows_to - rows_from + 1 >= SIZE
+    for row in range(rows_from, rows_to + 1):
+        wide = reach_in_row(row, q.y_wanted, q.limit_m)
+        if wide < 0:
+            continue
+        north = 0 if around else apart_m(row, q.y_wanted)
+        base = (q.field_wanted * SIZE + (row & MASK)) * SIZE
+        for column in range(first_cell(q.x_wanted, wide), last_cell(q.x_wanted, wide) + 1):
+            bucket = base + (column & MASK)
+            east = 0 if around else apart_m(column, q.x_wanted)
+            near = most - (q.nearest_points * floor_sqrt(north * north + east * east)) // q.limit_m
+            if near + best[bucket] <= floor:
+                continue
+            for place in range(start[bucket], start[bucket] + count[bucket]):
+                if near + net[place] <= floor:
+                    continue
+                slot = np.int64(worker[place])
+                mark = np.int64(marks[slot])
+                if mark & EARLIER:
+                    continue  # looked at apart: what it has on top is in no bound
+                value = net_value(pool[place], q, mark, line, serving, prices[slot])
+                if value > floor:
+                    held = insert(values, workers, keys, held, value, slot)
+                    if held == k:
+                        floor = max(above, values[k - 1] - 1)
+    return held
+
+
+def build(stamp: int) -> Callable[..., Any]:
+    """The compiled sweep. The stamp is closed over, so a kernel cached from other sources is never loaded."""
+
+    @njit(cache=True)
+    def sweep(
+        pool: Any, start: Any, count: Any, worker: Any, where: Any, keys: Any, net: Any, best: Any, prices: Any,
+        order: Any, demand: Any, lines: Any, serving: Any, above: Any, named: Any, named_start: Any, k: int,
+    ) -> Any:  # fmt: skip
+        if stamp < 0:
+            k = 1
+        many = len(order)
+        marks = np.zeros(len(prices), np.int8)
+        counts = np.zeros(many, np.int64)
+        room = max(1024, many * min(k, 4))
+        found, worth = np.empty(room, np.int32), np.empty(room, np.int64)
+        values, workers = np.empty(k, np.int64), np.empty(k, np.int64)
+        total = 0
+        for at in range(many):
+            r = order[at]
+            q = demand[r]
+            for n in range(named_start[r], named_start[r + 1]):
+                marks[named[n].worker] = named[n].mark
+            held = look(
+                pool, start, count, worker, keys, net, best, prices, marks, q, lines[r], serving[r], above[r],
+                values, workers,
+            )  # fmt: skip
+            for n in range(named_start[r], named_start[r + 1]):
+                slot, mark = np.int64(named[n].worker), np.int64(named[n].mark)
+                place = where[slot, q.field_wanted]
+                if (mark & EARLIER) and place >= 0:
+                    value = net_value(pool[place], q, mark, lines[r], serving[r], prices[slot])
+                    if value > above[r]:
+                        held = insert(values, workers, keys, held, value, slot)
+                marks[slot] = 0
+            if total + held > room:
+                room = 2 * room + held
+                more_found, more_worth = np.empty(room, np.int32), np.empty(room, np.int64)
+                more_found[:total], more_worth[:total] = found[:total], worth[:total]
+                found, worth = more_found, more_worth
+            for n in range(held):
+                found[total + n], worth[total + n] = workers[n], values[n] + prices[workers[n]]
+            total += held
+            counts[at] = held
+        return counts, found[:total], worth[:total]
+
+    return cast(Callable[..., Any], sweep)

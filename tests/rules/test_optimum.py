@@ -1,0 +1,137 @@
+"""The optimum over all pairs, against another solver, against its own proof, and in hard cases. Seeds are printed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from services.identity import data
+from services.matching.optimum.problem import Band, Problem
+from services.matching.optimum.sheet import Sheet
+from services.matching.optimum.solve import BOUNDED, OPTIMAL, Solution, bound, solve
+from services.matching.optimum.sweep import Pairs, compiled, sweep
+from services.matching.typhoon.day import day
+
+SEEDS = (1, 2, 3)
+
+
+def villages() -> list[str]:
+    """The villages of Fujian that stand and count."""
+    return [d.code for d in data.divisions() if d.level == "village" and d.countable and d.until_on is None]
+
+
+def crowded(seed: int, *, requests: int = 120, workers: int = 2_000, bands: tuple[Band, ...] = ()) -> Problem:
+    """A small day on which places are short: a worker has one free place at the most."""
+    problem = day(villages(), requests, seed, size=workers).problem
+    rows = problem.workers.rows
+    rows["free"] = np.minimum(rows["free"], 1)
+    return replace(problem, bands=bands)
+
+
+def all_pairs(problem: Problem) -> Pairs:
+    """Every feasible pair, by the numpy form."""
+    prices, above = np.zeros(len(problem.workers), np.int64), np.zeros(len(problem), np.int64)
+    return sweep(Sheet(problem), prices, above, len(problem.workers), plain=True)
+
+
+def prove(problem: Problem, found: Solution, pairs: Pairs) -> None:
+    """Adds the certificate up over all pairs: feasible, within places, no pair worth more than the prices say."""
+    worth = {(r, w): v for r, w, v in zip(*(column.tolist() for column in pairs), strict=True)}
+    served = [(r, w) for r, w in enumerate(found.assigned.tolist()) if w >= 0]
+    assert all(pair in worth for pair in served), "only feasible pairs are used"
+    taken = np.bincount([w for _, w in served], minlength=len(problem.workers))
+    assert (taken <= problem.free).all(), "nobody gives more places than are free"
+    start, cost = problem.places
+    charged = sum(int(cost[start[w] : start[w] + many].sum()) for w, many in enumerate(taken.tolist()) if many)
+    assert found.objective == sum(worth[pair] for pair in served) - charged
+    assert (found.prices >= 0).all() and (found.surplus >= 0).all()
+    assert (pairs.value <= found.surplus[pairs.request] + found.prices[pairs.worker]).all(), "no pair is worth more"
+    assert found.bound == bound(problem, found.prices, found.surplus) == found.objective
+    assert found.status == OPTIMAL
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_is_as_good_as_another_solver_finds_over_all_pairs(seed: int) -> None:
+    problem = crowded(seed)
+    pairs, found = all_pairs(problem), solve(problem)
+    prove(problem, found, pairs)
+    table = np.zeros((len(problem), len(problem.workers) + len(problem)))
+    table[pairs.request, pairs.worker] = pairs.value
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    assert found.objective == int(table[rows, columns].sum())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_compiled_and_the_plain_sweep_give_the_same_pairs(seed: int) -> None:
+    if compiled() is None:
+        pytest.skip("numba is not installed")
+    problem = crowded(seed)
+    prices = np.random.default_rng(seed).integers(0, 25_000, len(problem.workers))
+    above = np.random.default_rng(seed).integers(0, 20_000, len(problem))
+    for k in (1, 5, 40):
+        one, other = (sweep(Sheet(problem), prices, above, k, plain=plain) for plain in (False, True))
+        assert len(one) and all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_places_that_cost_more_as_a_load_grows_are_part_of_the_optimum(seed: int) -> None:
+    bands = (Band(30, 300), Band(60, 900), Band(90, 4_000))
+    problem = day(villages(), 150, seed, size=1_500).problem
+    problem = replace(problem, bands=bands)
+    prove(problem, solve(problem), all_pairs(problem))
+
+
+def test_nobody_free_serves_nobody_and_proves_it() -> None:
+    problem = crowded(1)
+    problem.workers.rows["free"] = 0
+    found = solve(problem)
+    assert (found.served, found.objective, found.bound, found.status) == (0, 0, 0, OPTIMAL)
+
+
+def test_one_worker_for_all_takes_the_worthiest_requests() -> None:
+    problem = crowded(2, requests=40)
+    rows, first = problem.workers.rows, int(np.bincount(all_pairs(problem).worker).argmax())
+    rows["free"] = np.where(np.arange(len(rows)) == first, 2, 0)
+    rows["capacity"] = np.maximum(rows["capacity"], 2)
+    problem = replace(problem)
+    pairs, found = all_pairs(problem), solve(problem)
+    prove(problem, found, pairs)
+    assert found.objective == sum(sorted(pairs.value.tolist(), reverse=True)[:2])
+
+
+def test_the_same_request_many_times_is_served_as_often_as_there_are_places_and_always_alike() -> None:
+    whole = crowded(3, requests=60)
+    chosen = int(np.bincount(all_pairs(whole).request).argmax())
+    many, same = 300, np.full(300, chosen)
+    problem = replace(
+        whole,
+        request_ids=[f"q{n:04d}" for n in range(many)],
+        demand=whole.demand[same],
+        lines=whole.lines[same],
+        serving=whole.serving[same],
+        named=whole.named[:0],
+    )
+    pairs, found, again = all_pairs(problem), solve(problem), solve(problem)
+    prove(problem, found, pairs)
+    assert found.served == min(many, len(np.unique(pairs.worker)))
+    assert (found.assigned == again.assigned).all() and (found.prices == again.prices).all()
+
+
+def test_a_deadline_gives_the_best_so_far_with_a_bound_that_holds() -> None:
+    problem = day(villages(), 2_000, 5, size=4_000).problem
+    best, early = solve(problem), solve(problem, deadline_s=0)
+    assert early.objective <= best.objective <= early.bound
+    assert early.status == (OPTIMAL if early.objective == early.bound else BOUNDED)
+
+
+def test_a_problem_comes_back_from_its_arrays_and_any_change_changes_its_digest() -> None:
+    problem = crowded(4, requests=20, workers=200)
+    arrays = problem.arrays()
+    assert Problem.of(arrays).digest == problem.digest
+    for name in ("request_serving", "worker_free", "worker_proficiency", "request_lines"):
+        changed = arrays | {name: arrays[name].copy()}
+        changed[name].flat[0] += 1
+        assert Problem.of(changed).digest != problem.digest
