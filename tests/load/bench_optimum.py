@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 
-from services.identity import data
+from services.identity.data import villages
 from services.matching.optimum.solve import solve
 from services.matching.typhoon.day import day
 
@@ -19,10 +19,9 @@ KB_A_GB = 1_000_000
 
 def main() -> None:
     """Solves each day once and prints what came of it."""
-    villages = [d.code for d in data.divisions() if d.level == "village" and d.countable and d.until_on is None]
-    solve(day(villages, 300, SEED).problem)
+    solve(day(villages(), 300, SEED).problem)
     for requests in [int(each) for each in sys.argv[1:]] or [5_000, 20_000]:
-        problem = day(villages, requests, SEED).problem
+        problem = day(villages(), requests, SEED).problem
         begun_s = time.perf_counter()
         found = solve(problem)
         seconds = time.perf_counter() - begun_s

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.ranking import FUJIAN, POSTING, Figures, Request, Workers
+from services.matching.typhoon.day import FIELD_WEIGHT, proficiency, slot_bits
 
 FIELDS = 17
 COUNTIES = 84
 TOWNS = 1_100
-SLOTS = 21
 FIGURES = Figures(
     proficiency_1_points=1_000,
     proficiency_2_points=2_000,
@@ -44,7 +44,6 @@ _CITIES = (  # longitude, latitude in hundredths of a degree, counties, people, 
     (116_95, 25_10, 7, 272, 3),
 )
 _MANDARIN, _SIGN, _MINNAN = 1, 1 << 6, 1 << 2
-_FIELD_WEIGHT = 1 / np.arange(1, FIELDS + 1) ** 0.75
 Ints = NDArray[np.int64]
 
 
@@ -104,10 +103,6 @@ def _metres(lon: Any, lat: Any) -> tuple[Ints, Ints]:
     return array[:, 0], array[:, 1]
 
 
-def _bits(random: np.random.Generator, size: int, share: float) -> Ints:
-    return (random.random((size, SLOTS)) < share) @ (1 << np.arange(SLOTS, dtype=np.int64))
-
-
 def _near(random: np.random.Generator, towns: Places, size: int) -> tuple[Ints, Ints, Ints]:
     town = random.choice(TOWNS, size, p=towns.share)
     spread = random.normal(0, 3_000, (2, size)).astype(np.int64)
@@ -131,28 +126,19 @@ def workers(towns: Places, size: int, seed: int) -> Workers:
     spoken = np.where(random.random(size) < 0.75, 1 << towns.dialect[town], 0)
     rare = np.where(random.random(size) < 0.15, _MINNAN, 0) | np.where(random.random(size) < 0.01, _SIGN, 0)
     rows["languages"] = _MANDARIN | spoken | rare
-    rows["slots"] = _bits(random, size, 0.55)
+    rows["slots"] = slot_bits(random, size, 0.55)
     rows["cross_area"] = random.random(size) < 0.8
     ids = [f"{number:08x}-{seed:04x}" for number in random.permutation(size)]
-    return Workers(ids, rows, _proficiency(random, size))
-
-
-def _proficiency(random: np.random.Generator, size: int) -> NDArray[np.int8]:
-    """1 to 4 fields a worker, drawn without replacement by weight (Gumbel)."""
-    liking = np.log(_FIELD_WEIGHT) - np.log(-np.log(random.random((size, FIELDS))))
-    rank = np.argsort(np.argsort(-liking, axis=1), axis=1)
-    many = random.choice([1, 2, 3, 4], size, p=[0.25, 0.4, 0.25, 0.1])
-    drawn = random.choice([1, 2, 3], (size, FIELDS), p=[0.4, 0.4, 0.2])
-    return np.where(rank < many[:, None], drawn, 0).astype(np.int8)
+    return Workers(ids, rows, proficiency(random, size))
 
 
 def requests(towns: Places, held: Workers, size: int, seed: int) -> list[Request]:
     """Draws requests; a fifth name an earlier worker, some a conflict or who declined, two in three allow 跨区支援."""
     random = np.random.default_rng((seed, 3))
     town, x, y = _near(random, towns, size)
-    field = random.choice(FIELDS, size, p=_FIELD_WEIGHT / _FIELD_WEIGHT.sum())
+    field = random.choice(FIELDS, size, p=FIELD_WEIGHT / FIELD_WEIGHT.sum())
     asks = random.random((8, size))
-    slots = np.where(asks[0] < 0.8, _bits(random, size, 0.35), 0)
+    slots = np.where(asks[0] < 0.8, slot_bits(random, size, 0.35), 0)
     neighbours = [np.flatnonzero(held.proficiency[:, each] > 0) for each in range(FIELDS)]
     found = []
     for at in range(size):

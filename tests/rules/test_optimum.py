@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from services.identity import data
+from services.identity.data import villages
 from services.matching.optimum.problem import Band, Problem
 from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.solve import BOUNDED, OPTIMAL, Solution, bound, solve
@@ -16,11 +16,6 @@ from services.matching.optimum.sweep import Pairs, compiled, sweep
 from services.matching.typhoon.day import day
 
 SEEDS = (1, 2, 3)
-
-
-def villages() -> list[str]:
-    """The villages of Fujian that stand and count."""
-    return [d.code for d in data.divisions() if d.level == "village" and d.countable and d.until_on is None]
 
 
 def crowded(seed: int, *, requests: int = 120, workers: int = 2_000, bands: tuple[Band, ...] = ()) -> Problem:

@@ -51,6 +51,11 @@ def divisions() -> Iterator[Division]:
         )
 
 
+def villages() -> list[str]:
+    """The codes of the villages that stand and count."""
+    return [d.code for d in divisions() if d.level == "village" and d.countable and d.until_on is None]
+
+
 @cache
 def tree() -> Tree:
     """The seeded tree, built once a process; a service's own copy from identity's events replaces it when it runs."""

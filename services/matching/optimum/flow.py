@@ -19,13 +19,12 @@ def assign(problem: Problem, pairs: Pairs) -> Ints:
     One unit flows from each request over a pair to its worker and over a place to the sink, or straight to the sink.
     """
     many, workers = len(problem), len(problem.workers)
-    start, cost = problem.places
-    kinds, number = np.unique(_place_kinds(start, cost), axis=0, return_counts=True)
+    giver, cost, number = _alike(problem)
     sink = many + workers
-    tail = [pairs.request, np.arange(many), many + kinds[:, 0]]
-    head = [many + pairs.worker, np.full(many, sink), np.full(len(kinds), sink)]
-    room = [np.ones(len(pairs), np.int64), np.ones(many, np.int64), number.astype(np.int64)]
-    unit = [-pairs.value, np.zeros(many, np.int64), kinds[:, 1]]
+    tail = [pairs.request, np.arange(many), many + giver]
+    head = [many + pairs.worker, np.full(many, sink), np.full(len(giver), sink)]
+    room = [np.ones(len(pairs), np.int64), np.ones(many, np.int64), number]
+    unit = [-pairs.value, np.zeros(many, np.int64), cost]
     flow = min_cost_flow.SimpleMinCostFlow()
     ends = (np.concatenate(side).astype(np.int32) for side in (tail, head))
     flow.add_arcs_with_capacity_and_unit_cost(*ends, np.concatenate(room), np.concatenate(unit))
@@ -41,10 +40,14 @@ def assign(problem: Problem, pairs: Pairs) -> Ints:
     return by
 
 
-def _place_kinds(start: Ints, cost: Ints) -> Ints:
-    """(worker, cost) of every free place."""
-    workers = np.repeat(np.arange(len(start) - 1), np.diff(start))
-    return np.stack([workers, cost], axis=1)
+def _alike(problem: Problem) -> tuple[Ints, Ints, Ints]:
+    """Free places that cost the same at the same worker: (worker, cost, how many)."""
+    cost = problem.places[1]
+    giver = np.repeat(np.arange(len(problem.workers)), problem.free)
+    opens = np.ones(len(cost), bool)
+    opens[1:] = (giver[1:] != giver[:-1]) | (cost[1:] != cost[:-1])
+    first = np.flatnonzero(opens)
+    return giver[first], cost[first], np.diff(np.append(first, len(cost)))
 
 
 def lists(keys: Ints, size: int) -> tuple[Ints, Ints]:
@@ -55,7 +58,8 @@ def lists(keys: Ints, size: int) -> tuple[Ints, Ints]:
     held = keys[order]
     same = held[1:] == held[:-1]
     following[order[:-1][same]] = order[1:][same]
-    opens = np.r_[True, ~same] if len(order) else np.zeros(0, bool)
+    opens = np.ones(len(order), bool)
+    opens[1:] = ~same
     first[held[opens]] = order[opens]
     return first, following
 
@@ -74,8 +78,7 @@ def net_of(problem: Problem, pairs: Pairs, by: Ints) -> Net:
     follows = after_served >= 0
     after[served[follows]] = served[after_served[follows]]
     before[served[after_served[follows]]] = served[follows]
-    rows = problem.workers.rows
-    capacity = rows["capacity"].astype(np.int64)
+    first_place, place_cost = problem.places
 
     def zeros(size: int, kind: Any = np.int64) -> Any:
         return np.zeros(size, kind)
@@ -98,10 +101,8 @@ def net_of(problem: Problem, pairs: Pairs, by: Ints) -> Net:
         used=np.bincount(mate[served], minlength=workers).astype(np.int32),
         places=problem.free.astype(np.int32),
         price=zeros(workers),
-        capacity=capacity,
-        load=capacity - rows["free"],
-        band_percent=np.array([band.from_percent for band in problem.bands], np.int64),
-        band_points=np.array([band.points for band in problem.bands], np.int64),
+        first_place=first_place,
+        place_cost=place_cost,
         distance=np.full(workers, FAR, np.int64),
         reached_by=np.full(workers, NOBODY, np.int32),
         done=zeros(workers, np.bool_),
@@ -111,21 +112,14 @@ def net_of(problem: Problem, pairs: Pairs, by: Ints) -> Net:
 def solved(problem: Problem, pairs: Pairs) -> Net:
     """The optimum on the kept pairs, with its least prices."""
     net = net_of(problem, pairs, assign(problem, pairs))
-    if not settle(net, np.zeros(max(1, len(problem)), np.int64)):
+    if not settle(net):
         raise RuntimeError("the flow's assignment is not optimal on the pairs that it was given")
     return net
 
 
 def objective(net: Net) -> int:
     """What the assignment is worth: values of pairs in use less the costs of places in use."""
-    served = np.flatnonzero(net.by >= 0)
-    value = int(net.pair_value[net.by[served]].sum())
-    if not len(net.band_percent):
-        return value
-    start = np.concatenate([[0], np.cumsum(net.used, dtype=np.int64)])
-    workers = np.repeat(np.arange(len(net.used)), net.used)
-    nth = np.arange(int(start[-1])) - np.repeat(start[:-1], net.used)
-    charged = np.zeros(len(workers), np.int64)
-    for percent, points in zip(net.band_percent, net.band_points, strict=True):
-        charged[100 * (net.load[workers] + nth) >= percent * net.capacity[workers]] = points
-    return value - int(charged.sum())
+    value = int(net.pair_value[net.by[net.by >= 0]].sum())
+    paid = np.concatenate([[0], np.cumsum(net.place_cost)])
+    first = net.first_place[:-1]
+    return value - int((paid[first + net.used] - paid[first]).sum())

@@ -8,15 +8,12 @@ the very same ones where it is installed.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from services.matching.ranking import kernel
-from services.matching.ranking.arrays import Ints
 
 F = TypeVar("F", bound=Callable[..., Any])
 FAR = 1 << 60
@@ -43,19 +40,17 @@ class Net(NamedTuple):
     used: Any
     places: Any
     price: Any
-    capacity: Any
-    load: Any
-    band_percent: Any
-    band_points: Any
+    first_place: Any
+    place_cost: Any
     distance: Any  # scratch: FAR, NOBODY and False between calls
     reached_by: Any
     done: Any
 
 
 def compile_it(function: F) -> F:
-    if importlib.util.find_spec("numba") is None:
+    """The function as numba compiles it; itself where numba is not installed."""
+    if not kernel.numba_installed():
         return function
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel.cache_folder()))
     import numba
 
     return numba.njit(cache=True)(function)  # type: ignore[no-any-return]
@@ -63,12 +58,8 @@ def compile_it(function: F) -> F:
 
 @compile_it
 def cost(net: Net, worker: int, nth: int) -> int:
-    """What the worker's place after `nth` ones given here costs: the points of the last band that the load reached."""
-    points = 0
-    for band in range(len(net.band_percent)):
-        if 100 * (net.load[worker] + nth) >= net.band_percent[band] * net.capacity[worker]:
-            points = net.band_points[band]
-    return points
+    """What the worker's place after `nth` ones given here costs, in points."""
+    return net.place_cost[net.first_place[worker] + nth]  # type: ignore[no-any-return]
 
 
 @compile_it
@@ -109,15 +100,13 @@ def link(net: Net, first: int, last: int) -> None:
 
 
 @compile_it
-def settle(net: Net, queue: Ints) -> bool:
+def settle(net: Net) -> bool:
     """From an optimal assignment to its least prices: each starts at the cost of the dearest place in use and rises where
     a request would gain more elsewhere. False where the assignment was not optimal."""
     for worker in range(len(net.price)):
         net.price[worker] = cost(net, worker, net.used[worker] - 1) if net.used[worker] > 0 else 0
     many = len(net.mate)
-    waiting = np.ones(many, np.bool_)
-    for request in range(many):
-        queue[request] = request
+    queue, waiting = np.arange(many), np.ones(many, np.bool_)
     first, left = 0, many
     while left > 0:
         request = queue[first % many]

@@ -28,6 +28,15 @@ def best_gain(net: Net, request: int) -> int:
 
 
 @compile_it
+def reach(net: Net, worker: int, way: int, pair: int, heap: Any, touched: Any) -> None:
+    """Notes the shortest way to a worker so far, and the pair it comes by."""
+    if net.distance[worker] == FAR:
+        touched.append(worker)
+    net.distance[worker], net.reached_by[worker] = way, pair
+    heapq.heappush(heap, (way, worker))
+
+
+@compile_it
 def spread(net: Net, request: int, base: int, end: int, heap: Any, touched: Any) -> None:
     """Reaches the workers of a request's pairs, where the way over them is the shortest so far and shorter than `end`."""
     pair = np.int64(net.first_of_request[request])
@@ -36,10 +45,7 @@ def spread(net: Net, request: int, base: int, end: int, heap: Any, touched: Any)
         way = base + net.price[worker] - net.pair_value[pair]
         shorter = way < end and way < net.distance[worker] and not net.done[worker]
         if shorter and net.pair_on[pair] and net.places[worker] > 0:
-            if net.distance[worker] == FAR:
-                touched.append(worker)
-            net.distance[worker], net.reached_by[worker] = way, pair
-            heapq.heappush(heap, (way, worker))
+            reach(net, worker, way, pair, heap, touched)
         pair = np.int64(net.next_of_request[pair])
 
 
@@ -122,7 +128,7 @@ def make_room(net: Net, request: int, dropped: int, taken: int) -> None:
 
 
 @compile_it
-def offer(net: Net, given: int, except_for: int) -> int:  # noqa: C901 - one search, read from top to bottom
+def offer(net: Net, given: int, except_for: int) -> int:
     """A free place of a worker whose price asks for more: somebody comes to it, or the price falls; answers how far was
     looked. `except_for`: a request that must not come (it is about to be placed anew), or NOBODY."""
     if net.used[given] >= net.places[given] or net.price[given] <= cost(net, given, net.used[given]):
@@ -152,10 +158,7 @@ def offer(net: Net, given: int, except_for: int) -> int:  # noqa: C901 - one sea
                 if at < 0:
                     end, last, comes = on, worker, pair
                 elif not net.done[at] and on < net.distance[at]:
-                    if net.distance[at] == FAR:
-                        touched.append(at)
-                    net.distance[at], net.reached_by[at] = on, pair
-                    heapq.heappush(heap, (on, at))
+                    reach(net, at, on, pair, heap, touched)
             pair = np.int64(net.next_of_worker[pair])
     shift(net, settled, end, -1)
     fill(net, given, last, comes)

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.matching.optimum.problem import Problem
 from services.matching.ranking import formulas, grid
@@ -41,13 +40,14 @@ class Sheet:
         rows = problem.workers.rows.copy()
         rows["worker"] = np.arange(len(rows))
         held = Postings(rows, proficiency)
-        self.pool: Rows = held.pool[: max(1, held.used)].copy()
-        self.start, self.count, self.where = held.start, held.count, held.where
+        self.count = held.count
+        self.start = np.cumsum(held.count) - held.count
+        places = np.repeat(held.start - self.start, held.count) + np.arange(len(held))
+        self.pool: Rows = held.pool[places]
         self.worker = self.pool["worker"].astype(np.int32)
-        self.filled = np.zeros(len(self.pool), bool)
-        self.filled[held.where[held.where >= 0]] = True
-        self.pool["proficiency"][~self.filled] = 0
-        self.worker[~self.filled] = 0
+        moved = np.zeros(max(1, held.used), np.int64)
+        moved[places] = np.arange(len(places))
+        self.where = np.where(held.where >= 0, moved[held.where], -1)
         self.keys = IdOrder(problem.workers.ids).keys
         self.named_start = np.searchsorted(problem.named["request"], np.arange(len(problem) + 1))
 
@@ -76,12 +76,10 @@ class Sheet:
 
     def best_of_cells(self, net: Ints) -> Ints:
         """The most that any posting of each bucket has of its own; far below 0 for an empty one."""
-        buckets = np.repeat(np.arange(len(self.start)), self.count)
-        places = np.repeat(self.start - (np.cumsum(self.count) - self.count), self.count) + np.arange(len(buckets))
-        best = np.full(len(self.start), NOTHING, np.int64)
-        np.maximum.at(best, buckets, net[places])
+        best, holds = np.full(len(self.start), NOTHING, np.int64), self.count > 0
+        if len(net):
+            best[holds] = np.maximum.reduceat(net, self.start[holds])
         return best
 
 
 NOTHING = -(1 << 60)
-Flags = NDArray[np.bool_]

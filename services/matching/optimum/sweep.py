@@ -5,15 +5,13 @@ Both forms read the table's own formulas and give the same pairs in the same ord
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from services.matching.optimum.sheet import NOTHING, Sheet
+from services.matching.optimum.sheet import Layer, Sheet
 from services.matching.ranking import kernel, vector
 from services.matching.ranking.arrays import Ints
 from services.matching.ranking.measures import block_facts
@@ -33,9 +31,8 @@ class Pairs(NamedTuple):
 @cache
 def compiled() -> Callable[..., Any] | None:
     """The compiled sweep, loaded from the user's cache or compiled (seconds); None where numba is not installed."""
-    if importlib.util.find_spec("numba") is None:
+    if not kernel.numba_installed():
         return None
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel.cache_folder()))
     from services.matching.optimum import sweep_fused
 
     return sweep_fused.build(kernel.stamp())
@@ -47,10 +44,8 @@ def sweep(sheet: Sheet, prices: Ints, above: Ints, k: int, *, plain: bool = Fals
     Exact over all feasible pairs. `plain` takes the numpy form even where numba is installed.
     """
     fused = None if plain else compiled()
-    parts = [
-        (_plain if fused is None else _fused)(sheet, layer.requests, layer.own, prices, above, k, fused)
-        for layer in sheet.layers
-    ]
+    form = partial(_fused, fused) if fused else _plain
+    parts = [form(sheet, layer, prices, above, k) for layer in sheet.layers]
     if not parts:
         none = np.zeros(0, np.int64)
         return Pairs(none, none, none)
@@ -60,22 +55,22 @@ def sweep(sheet: Sheet, prices: Ints, above: Ints, k: int, *, plain: bool = Fals
 
 
 def _fused(
-    sheet: Sheet, order: Ints, own: Ints, prices: Ints, above: Ints, k: int, compiled_sweep: Any
+    compiled_sweep: Any, sheet: Sheet, layer: Layer, prices: Ints, above: Ints, k: int
 ) -> tuple[Ints, Ints, Ints]:
     problem = sheet.problem
-    net = np.where(sheet.filled, own - prices[sheet.worker], NOTHING)
+    net = layer.own - prices[sheet.worker]
     counts, worker, value = compiled_sweep(
         sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, net, sheet.best_of_cells(net),
-        prices, order, problem.demand, problem.lines, problem.serving, above, problem.named, sheet.named_start, k,
+        prices, layer.requests, problem.demand, problem.lines, problem.serving, above, problem.named, sheet.named_start, k,
     )  # fmt: skip
-    return np.repeat(order, counts), worker.astype(np.int64), value
+    return np.repeat(layer.requests, counts), worker.astype(np.int64), value
 
 
-def _plain(sheet: Sheet, order: Ints, own: Ints, prices: Ints, above: Ints, k: int, _: Any) -> tuple[Ints, Ints, Ints]:
+def _plain(sheet: Sheet, layer: Layer, prices: Ints, above: Ints, k: int) -> tuple[Ints, Ints, Ints]:
     problem = sheet.problem
     marks = np.zeros(len(problem.workers), np.int64)
     found: list[tuple[Ints, Ints, Ints]] = []
-    for r in order.tolist():
+    for r in layer.requests.tolist():
         named = problem.named[sheet.named_start[r] : sheet.named_start[r + 1]]
         marks[named["worker"]] = named["mark"]
         block = sheet.pool[vector.window(sheet.start, sheet.count, problem.demand[r])]
@@ -88,8 +83,5 @@ def _plain(sheet: Sheet, order: Ints, own: Ints, prices: Ints, above: Ints, k: i
         kept = kept[net[kept] > above[r]]
         found.append((np.full(len(kept), r), worker[kept], value[kept]))
         marks[named["worker"]] = 0
-    if not found:
-        none = np.zeros(0, np.int64)
-        return none, none, none
     request, worker, value = (np.concatenate(column) for column in zip(*found, strict=True))
     return request, worker, value

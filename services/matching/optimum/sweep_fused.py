@@ -13,14 +13,13 @@ from typing import Any, cast
 import numpy as np
 
 from services.matching.ranking.fused import (
-    CONFLICT,
     EARLIER,
-    EXCLUDED,
     MASK,
     SIZE,
     distance,
     first_cell,
     floor_sqrt,
+    insert,
     last_cell,
     njit,
     ones,
@@ -31,32 +30,12 @@ from services.matching.ranking.fused import (
 )
 from services.matching.ranking.grid import CELL_M
 
-BARRED = CONFLICT | EXCLUDED
-
 
 @njit
 def apart_m(cell: int, at: int) -> int:
     """How far a place is from the nearest point of a row (or column) of cells."""
     low = cell * CELL_M
     return max(0, low - at, at - (low + CELL_M - 1))
-
-
-@njit
-def insert(values: Any, workers: Any, keys: Any, held: int, value: int, worker: int) -> int:
-    """Puts a pair where it belongs among the best held so far, ties by id; answers how many are held."""
-    k = len(values)
-    if held == k:
-        if value < values[k - 1] or (value == values[k - 1] and keys[worker] > keys[workers[k - 1]]):
-            return held
-        at = k - 1
-    else:
-        at = held
-        held += 1
-    while at > 0 and (values[at - 1] < value or (values[at - 1] == value and keys[workers[at - 1]] > keys[worker])):
-        values[at], workers[at] = values[at - 1], workers[at - 1]
-        at -= 1
-    values[at], workers[at] = value, worker
-    return held
 
 
 @njit

@@ -41,11 +41,16 @@ def stamp() -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:_STAMP_BYTES], "big")
 
 
+def numba_installed() -> bool:
+    """Whether numba can compile here; names the folder of its cache, which it reads when it is first imported."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))
+    return importlib.util.find_spec("numba") is not None
+
+
 def build() -> Top | None:
     """The compiled kernel, loaded from the user's cache or compiled (seconds); None where numba is not installed."""
-    if importlib.util.find_spec("numba") is None:
+    if not numba_installed():
         return None
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))  # numba reads it when it is first imported
     from services.matching.ranking import fused
 
     return fused.build(stamp())

@@ -37,7 +37,7 @@ CITIES = {  # people in ten thousands, main dialect, whether a typhoon on the no
 HIT_TIMES, HIT_FIELDS_TIMES = 6, 5
 HIT_FIELDS = ("emergency", "assistance", "mental_health")
 TOWN_SPREAD_M, VILLAGE_SPREAD_M, HOUSE_SPREAD_M = 11_000, 2_800, 420
-_WEIGHT = 1 / np.arange(1, len(FIELDS) + 1) ** 0.75
+FIELD_WEIGHT = 1 / np.arange(1, len(FIELDS) + 1) ** 0.75
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def _language(code: str) -> int:
     return 1 << list(CODES["language"]).index(code)
 
 
-def _bits(random: np.random.Generator, size: int, share: float) -> Ints:
+def slot_bits(random: np.random.Generator, size: int, share: float) -> Ints:
+    """Sets of slots, each slot in with the same chance."""
     return (random.random((size, SLOTS)) < share) @ (1 << np.arange(SLOTS, dtype=np.int64))
 
 
@@ -143,15 +144,15 @@ def workers(at: Land, size: int, seed: int) -> tuple[Workers, Ints]:
     rare = np.where(random.random(size) < 0.15, _language("minnan"), 0)
     signs = np.where(random.random(size) < 0.01, _language("sign"), 0)
     rows["languages"] = _language("mandarin") | spoken | rare | signs
-    rows["slots"] = _bits(random, size, 0.55)
+    rows["slots"] = slot_bits(random, size, 0.55)
     rows["cross_area"] = random.random(size) < 0.8
     ids = [f"a{number:08x}" for number in random.permutation(size)]
-    return Workers(ids, rows, _proficiency(random, size)), county
+    return Workers(ids, rows, proficiency(random, size)), county
 
 
-def _proficiency(random: np.random.Generator, size: int) -> NDArray[np.int8]:
+def proficiency(random: np.random.Generator, size: int) -> NDArray[np.int8]:
     """1 to 4 fields a worker, drawn without replacement by weight (Gumbel)."""
-    liking = np.log(_WEIGHT) - np.log(-np.log(random.random((size, len(FIELDS)))))
+    liking = np.log(FIELD_WEIGHT) - np.log(-np.log(random.random((size, len(FIELDS)))))
     rank = np.argsort(np.argsort(-liking, axis=1), axis=1)
     many = random.choice([1, 2, 3, 4], size, p=[0.25, 0.4, 0.25, 0.1])
     drawn = random.choice([1, 2, 3], (size, len(FIELDS)), p=[0.4, 0.4, 0.2])
@@ -168,7 +169,7 @@ def day(villages: Sequence[str], requests: int, seed: int, *, size: int = 70_000
 def calls(at: Land, held: Workers, worker_county: Ints, size: int, seed: int, *, surge: bool) -> Day:
     """Draws the calls for help of a day upon given workers."""
     random = np.random.default_rng((seed, 3))
-    share, weight = at.share * np.where(at.hit & surge, HIT_TIMES, 1), _WEIGHT.copy()
+    share, weight = at.share * np.where(at.hit & surge, HIT_TIMES, 1), FIELD_WEIGHT.copy()
     weight[[FIELDS.index(code) for code in HIT_FIELDS]] *= HIT_FIELDS_TIMES if surge else 1
     village, x, y = _houses(random, at, size, share / share.sum())
     field = random.choice(len(FIELDS), size, p=weight / weight.sum()).astype(np.int64)
@@ -211,7 +212,7 @@ def _needs(random: np.random.Generator, dialect: Ints, field: Ints, urgency: Int
     demand["languages_wished"] = np.where(asks[1] < 0.3, dialect, 0)
     demand["sex_wanted"] = np.where(asks[2] < 0.08, 1, np.where(asks[2] < 0.1, 2, 0))
     demand["min_level"] = random.choice(4, size, p=[0.3, 0.45, 0.2, 0.05])
-    demand["slots_wanted"] = np.where(asks[3] < 0.8, _bits(random, size, 0.35), 0)
+    demand["slots_wanted"] = np.where(asks[3] < 0.8, slot_bits(random, size, 0.35), 0)
     demand["cross_area_allowed"] = surge | (urgency >= policy().at("cross_area_urgency", ON))
     return demand
 
