@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from services.matching.optimum.net import FAR, NOBODY, Net, settle
+from services.matching.optimum.net import FAR, NOBODY, UNMOVED, Net, settle
 from services.matching.optimum.problem import Problem
 from services.matching.optimum.sweep import Pairs
 from services.matching.ranking.arrays import Ints
@@ -106,6 +106,8 @@ def net_of(problem: Problem, pairs: Pairs, by: Ints) -> Net:
         distance=np.full(workers, FAR, np.int64),
         reached_by=np.full(workers, NOBODY, np.int32),
         done=zeros(workers, np.bool_),
+        came_from=np.full(many, UNMOVED, np.int32),
+        trail=zeros(many + 1, np.int32),
     )
 
 

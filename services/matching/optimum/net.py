@@ -9,15 +9,20 @@ the very same ones where it is installed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from services.matching.ranking import kernel
+from services.matching.ranking.arrays import Ints
 
 F = TypeVar("F", bound=Callable[..., Any])
 FAR = 1 << 60
 NOBODY = -1
+UNMOVED = -2
+SOURCES = ("net.py", "paths.py")
+GROWTH_PERCENT = 150
 
 
 class Net(NamedTuple):
@@ -45,14 +50,24 @@ class Net(NamedTuple):
     distance: Any  # scratch: FAR, NOBODY and False between calls
     reached_by: Any
     done: Any
+    came_from: Any  # of each request that moved since `trail` was read: where it was; UNMOVED else
+    trail: Any  # how many moved, then which
+
+
+@cache
+def version() -> str:
+    """Changes with any source that is compiled here: numba itself would go on with code of an older net.py."""
+    return f"{kernel.stamp(__package__, SOURCES):x}"
 
 
 def compile_it(function: F) -> F:
-    """The function as numba compiles it; itself where numba is not installed."""
+    """The function as numba compiles it, kept under a name of its own for each version of the sources; itself where numba
+    is not installed."""
     if not kernel.numba_installed():
         return function
     import numba
 
+    function.__qualname__ += f"_{version()}"
     return numba.njit(cache=True)(function)  # type: ignore[no-any-return]
 
 
@@ -63,8 +78,18 @@ def cost(net: Net, worker: int, nth: int) -> int:
 
 
 @compile_it
+def note(net: Net, request: int) -> None:
+    """Remembers where a request was before it moved."""
+    if net.came_from[request] == UNMOVED:
+        net.came_from[request] = net.mate[request]
+        net.trail[0] += 1
+        net.trail[net.trail[0]] = request
+
+
+@compile_it
 def join(net: Net, request: int, worker: int, pair: int) -> None:
     """The request goes to the worker."""
+    note(net, request)
     head = net.head[worker]
     net.mate[request], net.by[request] = worker, pair
     net.before[request], net.after[request] = NOBODY, head
@@ -77,6 +102,7 @@ def join(net: Net, request: int, worker: int, pair: int) -> None:
 @compile_it
 def part(net: Net, request: int) -> None:
     """The request leaves its worker."""
+    note(net, request)
     worker, before, after = net.mate[request], net.before[request], net.after[request]
     if before >= 0:
         net.after[before] = after
@@ -89,10 +115,10 @@ def part(net: Net, request: int) -> None:
 
 
 @compile_it
-def link(net: Net, first: int, last: int) -> None:
-    """Puts the pairs numbered from `first` up to `last` into the lists of their requests and workers, still off: a pair
-    worth more than the prices say counts only once its request is placed anew."""
-    for pair in range(first, last):
+def link(net: Net, pairs: Ints) -> None:
+    """Puts pairs into the lists of their requests and workers, still off: a pair worth more than the prices say counts only
+    once its request is placed anew."""
+    for pair in pairs:
         request, worker = np.int64(net.pair_request[pair]), np.int64(net.pair_worker[pair])
         net.next_of_request[pair], net.first_of_request[request] = net.first_of_request[request], pair
         net.next_of_worker[pair], net.first_of_worker[worker] = net.first_of_worker[worker], pair
@@ -134,3 +160,32 @@ def settle(net: Net) -> bool:
                     other = np.int64(net.after[other])
             pair = np.int64(net.next_of_request[pair])
     return True
+
+
+def roomy(net: Net, *, pairs: int = 0, requests: int = 0, workers: int = 0) -> Net:
+    """The net with room for at least so many pairs, requests and workers; what is new stands in no list yet."""
+    wanted = (
+        (OF_PAIRS, pairs, len(net.pair_request)),
+        (OF_REQUESTS, requests, len(net.mate)),
+        (OF_WORKERS, workers, len(net.price)),
+    )
+    grown: dict[str, Any] = {}
+    for fresh, size, room in wanted:
+        more = max(size, room * GROWTH_PERCENT // 100) - room if size > room else 0
+        if more:
+            for name, value in fresh.items():
+                column = getattr(net, name)
+                grown[name] = np.concatenate([column, np.full(more, value, column.dtype)])
+    return net._replace(**grown)
+
+
+OF_PAIRS = dict.fromkeys(("pair_request", "pair_worker", "pair_value", "pair_on"), 0) | dict.fromkeys(
+    ("next_of_request", "next_of_worker"), NOBODY
+)
+OF_REQUESTS = dict.fromkeys(("first_of_request", "mate", "by", "before", "after"), NOBODY) | {
+    "surplus": 0, "came_from": UNMOVED, "trail": 0,
+}  # fmt: skip
+OF_WORKERS = dict.fromkeys(("first_of_worker", "head", "reached_by"), NOBODY) | {
+    "used": 0, "places": 0, "price": 0, "first_place": 0, "distance": FAR, "done": 0,
+}  # fmt: skip
+"""What each column of the net holds for one that is new."""

@@ -20,8 +20,9 @@ def best_gain(net: Net, request: int) -> int:
     """What the request would gain at the workers' prices; 0 where nobody is worth it."""
     best, pair = 0, np.int64(net.first_of_request[request])
     while pair >= 0:
-        gain = net.pair_value[pair] - net.price[net.pair_worker[pair]]
-        if net.pair_on[pair] and gain > best:
+        worker = np.int64(net.pair_worker[pair])
+        gain = net.pair_value[pair] - net.price[worker]
+        if net.pair_on[pair] and gain > best and net.places[worker] > 0:
             best = gain
         pair = np.int64(net.next_of_request[pair])
     return best

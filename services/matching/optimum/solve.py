@@ -24,7 +24,6 @@ FEW = 6_000
 """Up to so many requests with better pairs are placed anew one by one; more are quicker solved as a whole."""
 FIRST_BY_PATHS = 200_000
 """Up to so many requests the first pairs, at no prices yet, are solved quicker along paths than as a flow."""
-GROWTH_PERCENT = 150
 Told = Callable[[str, int, int], None]
 """Hears (step, requests with better pairs, pairs kept)."""
 
@@ -87,25 +86,12 @@ def _with(problem: Problem, held: net.Net, kept: int, better: Pairs, requests: I
         joined = [np.concatenate(both) for both in zip(old, better, strict=True)]
         order = np.argsort(joined[0], kind="stable")
         return flow.solved(problem, Pairs(*(column[order] for column in joined))), many
-    held = grown(held, many)
+    held = net.roomy(held, pairs=many)
     held.pair_request[kept:many], held.pair_worker[kept:many] = better.request, better.worker
     held.pair_value[kept:many] = better.value
-    net.link(held, kept, many)
+    net.link(held, np.arange(kept, many))
     paths.place_anew(held, requests[np.argsort(-problem.serving[requests], kind="stable")])
     return held, many
-
-
-def grown(held: net.Net, size: int) -> net.Net:
-    """The net with room for `size` pairs at least."""
-    room = len(held.pair_request)
-    if size <= room:
-        return held
-    more = max(size, room * GROWTH_PERCENT // 100) - room
-    names = ("pair_request", "pair_worker", "pair_value", "pair_on", "next_of_request", "next_of_worker")
-    columns = {name: getattr(held, name) for name in names}
-    return held._replace(
-        **{name: np.concatenate([column, np.zeros(more, column.dtype)]) for name, column in columns.items()}
-    )
 
 
 def _ended(problem: Problem, held: net.Net, better: Pairs, rounds: int, kept: int) -> Solution:

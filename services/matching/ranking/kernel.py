@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -34,10 +34,10 @@ def cache_folder() -> Path:
     return Path(own) if own else Path(home) / "banyan" / "numba"
 
 
-def stamp() -> int:
-    """A number that changes with any source that is compiled in; numba itself watches only the file of the kernel."""
-    sources = resources.files(__package__)
-    text = b"".join(sources.joinpath(name).read_bytes() for name in _SOURCES)
+def stamp(package: str = __package__, names: Sequence[str] = _SOURCES) -> int:
+    """A number that changes with any source that is compiled in; numba itself watches only the file of the function."""
+    sources = resources.files(package)
+    text = b"".join(sources.joinpath(name).read_bytes() for name in names)
     return int.from_bytes(hashlib.sha256(text).digest()[:_STAMP_BYTES], "big")
 
 
