@@ -14,6 +14,7 @@ from banyan.runtime.rpc.asyncio_ import AsyncClient
 from services.gateway import limits
 from services.gateway.backend import Client
 from services.gateway.calls import batch_handler, operation_handler
+from services.gateway.downloads import SOURCES, download_handler
 from services.gateway.edge import Edge
 from services.gateway.feed import Feed, key_set_handler
 from services.gateway.health import Health
@@ -30,7 +31,13 @@ IDLE_S, STOP_S = 65, 20
 def create(settings: Settings, client: Client, rates: limits.Rates | None = None) -> Starlette:
     """The application over an RPC client that its caller opens and closes."""
     edge = Edge(limits.Limiter(rates or limits.load()))
-    routes = [*_own(edge, client), *_posts(edge, settings, client), *_feed(edge, client), *_operations(edge, client)]
+    routes = [
+        *_own(edge, client),
+        *_posts(edge, settings, client),
+        *_feed(edge, client),
+        *_downloads(edge, client),
+        *_operations(edge, client),
+    ]
     app = Starlette(routes=routes, exception_handlers={404: edge.no_route, 405: edge.no_route})
     app.router.redirect_slashes = False  # an address that is not there is refused, never guessed
     return app
@@ -85,6 +92,11 @@ def _feed(edge: Edge, client: Client) -> Iterator[Route]:
     yield Route("/v1/streams/{stream}", edge.wrap("stream", feed.events))
     yield Route("/v1/streams/{stream}/head", edge.wrap("stream_head", feed.head))
     yield Route("/v1/audit/{service}", edge.wrap("audit", feed.audit))
+
+
+def _downloads(edge: Edge, client: Client) -> Iterator[Route]:
+    for path, source in SOURCES.items():
+        yield Route(path, edge.wrap(source.method, download_handler(client, source)))
 
 
 def _operations(edge: Edge, client: Client) -> Iterator[Route]:

@@ -1,10 +1,11 @@
-"""The addresses that are the gateway's own, as OpenAPI says them: token, batch, upload, feed, keys."""
+"""The addresses that are the gateway's own, as OpenAPI says them: token, batch, upload, download, feed, keys."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from services.gateway.calls import READS, Batch
+from services.gateway.downloads import SOURCES
 from services.gateway.feed import CLOUDEVENTS, LIMIT, LIMIT_MAX, WAIT_MAX_S
 from services.gateway.schemas import Schema
 from services.gateway.tokens import TokenAnswer, TokenRequest
@@ -24,7 +25,7 @@ def fixed_types() -> list[type]:
 
 def fixed_paths(references: dict[Any, Schema], services: tuple[str, ...]) -> dict[str, dict[str, Schema]]:
     """Path → verb → operation."""
-    return {**_posts(references), **_feed(services), **_keys()}
+    return {**_posts(references), **_downloads(), **_feed(services), **_keys()}
 
 
 def _posts(references: dict[Any, Schema]) -> dict[str, dict[str, Schema]]:
@@ -41,6 +42,21 @@ def _posts(references: dict[Any, Schema]) -> dict[str, dict[str, Schema]]:
     upload["requestBody"]["content"] = {"multipart/form-data": {"schema": form}}
     upload |= {"parameters": [KEY], "responses": _ok("已上传", references[Uploaded])}
     return {"/v1/token": {"post": token}, "/v1/batch": {"post": batch}, "/v1/uploads": {"post": upload}}
+
+
+def _downloads() -> dict[str, dict[str, Schema]]:
+    id_: Schema = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    said: Schema = {"schema": {"type": "string"}}
+    going_on: Schema = {"name": "Range", "in": "header", "description": "中断后续传：bytes=<已收字节数>-", **said}
+    headers: Schema = dict.fromkeys(("Accept-Ranges", "Content-Disposition", "Content-Length", "ETag"), said)
+    file: Schema = {"type": "string", "format": "binary"}
+    found = {}
+    for path, source in SOURCES.items():
+        download = _get(source.method.replace("read", "download"), source.summary, [id_, going_on])
+        whole = _ok("文件", file, "*/*", headers=headers)
+        part = {"206": {**whole["200"], "headers": {**headers, "Content-Range": said}}}
+        found[path] = {"get": download | {"responses": {**whole, **part}}}
+    return found
 
 
 def _feed(services: tuple[str, ...]) -> dict[str, dict[str, Schema]]:

@@ -26,8 +26,11 @@ STATUSES = {
     "wrong_state": 409,
     "document_taken": 409,
     "merged": 409,
+    "file_not_ready": 409,
+    "file_expired": 410,
     "too_large": 413,
     "wrong_content_type": 415,
+    "past_the_end": 416,
     "rate_limited": 429,
     "internal": 500,
     "outcome_unknown": 502,
@@ -69,6 +72,8 @@ def problem(refused: Refused, trace_id: str) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if body["status"] in (429, 503):
         headers["Retry-After"] = str(refused.facts.get("retry_after", RETRY_AFTER_S))
+    if body["status"] == 416 and "size" in refused.facts:
+        headers["Content-Range"] = f"bytes */{refused.facts['size']}"
     if "allow" in refused.facts:
         headers["Allow"] = ", ".join(refused.facts["allow"])
     return Response(_encode(body), body["status"], headers, PROBLEM_TYPE)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from banyan.contracts.insight import About
+from banyan.contracts.insight import About, StartExport
 from banyan.kernel.context import SHANGHAI, Context
 from banyan.kernel.divisions import Tree
 from banyan.kernel.refusal import Refused
-from banyan.runtime.commands.store import Db
+from banyan.runtime.commands.store import Db, fact
 from services.insight.domain.areas import Reach, reach
 
 SUBSCRIPTION = "projections"
@@ -29,6 +29,10 @@ PERSON_AT = AT_DAY.format("person")
 ASSIGNMENT_AT = AT_INSTANT.format("assignment")
 REQUEST_AT = AT_INSTANT.format("request")
 WORKER_AT = AT_INSTANT.format("worker")
+
+EXPORTS_WAITING = (
+    "select count(*) from export where state = 'waiting' and body #>> '{started_by,account}' = %(account)s"
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,19 @@ def snapshot(db: Db, asked: Mapping[str, int] | None) -> dict[str, int]:
             raise Refused("snapshot_ahead", stream=stream, asked=str(wanted), at=str(at))
         found[stream] = wanted
     return found
+
+
+@fact("stand")
+def stand(db: Db, commands: Sequence[StartExport], context: Context) -> list[dict[str, int]]:
+    """The snapshot that each export is of."""
+    return [snapshot(db, command.as_of) for command in commands]
+
+
+@fact("exports_waiting")
+def exports_waiting(db: Db, commands: Sequence[StartExport], context: Context) -> list[int]:
+    """How many exports of the caller are not made yet."""
+    waiting = int(db.rows(EXPORTS_WAITING, {"account": context.actor})[0][0])
+    return [waiting for _ in commands]
 
 
 def frozen(db: Db, day: date, as_of: Mapping[str, int]) -> dict[str, int]:

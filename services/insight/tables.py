@@ -1,6 +1,7 @@
 """The tables of insight: versions by stream position, folded from events; made in a schema that is given at run time.
 
-No wall clock, sequence or fraction stands in them, so that a rebuild is equal to the last bit."""
+No wall clock, sequence or fraction stands in them, so that a rebuild is equal to the last bit. Exports are records of
+their own, apart from what is rebuilt."""
 
 from __future__ import annotations
 
@@ -9,10 +10,26 @@ from datetime import date, datetime
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.types import TypeEngine
 
+from banyan.runtime.commands.tables import aggregate_table, kept
 from services.insight.domain.assignment import AssignmentFacts
+from services.insight.domain.export import EXPORT, Export
 from services.insight.domain.person import PersonFacts
 from services.insight.domain.request import RequestFacts
 from services.insight.domain.versions import Facts
@@ -88,3 +105,33 @@ KNOWN_DAY = Table(
     Column("on_day", Date, primary_key=True),
     Column("position", BigInteger, nullable=False),
 )
+
+RECORDS = MetaData()
+EXPORT_TABLE = aggregate_table(
+    RECORDS,
+    Export,
+    kept("state"),
+    kept("expires_at", as_="instant"),
+    CheckConstraint(f"state in ({', '.join(repr(state) for state in EXPORT.states)})", name="export_state"),
+    Index("export_waiting", "id", postgresql_where=text("state = 'waiting'")),
+    Index("export_made", "expires_at", postgresql_where=text("state = 'made'")),
+)
+EXPORT_PAGE = Table(
+    "export_page",
+    RECORDS,
+    Column("export_id", Text(collation="C"), ForeignKey("export.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("not_shown", BigInteger, nullable=False),
+    Column("following", Text),
+    Column("content", Text, nullable=False),
+)
+"""What was read so far of an export that is being made: JSON rows, and where the next page begins."""
+EXPORT_PART = Table(
+    "export_part",
+    RECORDS,
+    Column("export_id", Text(collation="C"), ForeignKey("export.id"), primary_key=True),
+    Column("part", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""The file, in parts that are sent as they stand."""

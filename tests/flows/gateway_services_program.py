@@ -13,10 +13,13 @@ from banyan.runtime.rpc import green
 
 green.patch()
 
+import hashlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
+
+import msgspec  # noqa: E402
 
 from banyan.contracts import frame  # noqa: E402
 from banyan.kernel.message import ANYONE, Bulk, Command, Query, contracts  # noqa: E402
@@ -49,6 +52,25 @@ def events_read(call: Call) -> bytes:
     return b'{"items":[%b],"head":"%d"}' % (b",".join(lines[after : after + asked.get("limit", 200)]), len(lines))
 
 
+def read_export(call: Call) -> bytes:
+    """One part of the file beside the ledger that bears the export's name."""
+    asked = json.loads(call.body)
+    if asked["export_id"] not in os.listdir(LEDGER.parent):
+        raise Refused("not_found", id=asked["export_id"])
+    content, start = LEDGER.with_name(asked["export_id"]).read_bytes(), asked.get("part", 0) * frame.FILE_PART_BYTES
+    if start >= len(content):
+        raise Refused("past_the_end", size=len(content))
+    part = frame.FilePart(
+        name="服务需求清单-福建省.xlsx",
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        size=len(content),
+        digest=hashlib.sha256(content).hexdigest(),
+        part=asked.get("part", 0),
+        content=content[start : start + frame.FILE_PART_BYTES],
+    )
+    return msgspec.json.encode(part)
+
+
 def log_in(call: Call) -> bytes:
     asked = json.loads(call.body)
     state = "open" if asked.get("password", asked.get("client_secret")) == "right" else "refused"
@@ -73,6 +95,7 @@ def refuse(call: Call) -> bytes:
 
 
 OWN = {
+    "read_export": read_export,
     "events_read": events_read,
     "audit_read": events_read,
     "log_in": log_in,

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import random
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
-import psycopg
-
-from banyan.kernel.context import Caller, Grant
+from banyan.kernel.context import EVERY_FIELD, Caller, Grant
 from banyan.kernel.policy import Policy
 from banyan.runtime.commands.bus import Bus
-from banyan.runtime.events import lag, react, schemas
+from banyan.runtime.commands.guard import SealGuard
+from banyan.runtime.commands.orders import Order
+from banyan.runtime.events import react
 from banyan.runtime.events.subscribe import Subscription
 from banyan.runtime.host.db import Pool, open_pool
+from banyan.runtime.host.migrate import migrate
 from banyan.runtime.host.reference import Known
 from banyan.runtime.host.service import Service
+from banyan.runtime.host.settings import Settings
+from banyan.testkit.owned import drop_database
 from services.identity import data
 from services.insight.service import SERVICE
-from services.insight.tables import METADATA
 from tests.insight_world import World
 
 TREE = data.tree()
@@ -75,19 +79,29 @@ class Insight:
         """The answer to a caller with one duty in a division."""
         return self.bus.ask(query, Caller(account="a", grants=(Grant(duty=duty, division=division),)))
 
+    def order(self, command: Any, caller: Caller) -> dict[str, Any]:
+        """The reply to a command."""
+        found: dict[str, Any] = json.loads(self.bus.run(Order(command, caller, str(uuid.uuid4()), time.time() + 60)))
+        return found
+
+
+def analyst(account: str = "a", division: str = PROVINCE, fields: tuple[str, ...] = (EVERY_FIELD,)) -> Caller:
+    """Somebody with one duty in a division."""
+    return Caller(account=account, grants=(Grant(duty="analyst", division=division, fields=fields),))
+
 
 @contextmanager
 def running_insight(database: str) -> Iterator[Insight]:
-    """insight over one database, with its tables and a world of its own; closed at the end."""
-    with psycopg.connect(database) as connection:
-        connection.execute(resources.files("banyan.runtime.host").joinpath("frame.sql").read_text("utf-8"))
-        schemas.make_live(connection, METADATA)
-        connection.execute(lag.TABLE)
-    pool = open_pool(database, size=4, name="test insight")
-    bus = Bus(SERVICE, pool, None, Tables(), None, None)  # type: ignore[arg-type]
+    """insight over a database of its own beside the given one, with a world of its own; closed and dropped at the end."""
+    server, name = database.rsplit("/", 1)
+    settings = Settings(mode="test", postgres_url=f"{server}/postgres", database_prefix=f"{name}_")
+    migrate(settings, "insight", SERVICE.package)
+    pool = open_pool(settings.database_url("insight"), size=4, name="test insight")
+    bus = Bus(SERVICE, pool, None, Tables(), None, SealGuard("insight", pool))  # type: ignore[arg-type]
     print(f"seed {SEED}")  # noqa: T201 - a failure shows it, so that it can be run again
     instance = Insight(SERVICE, pool, bus, World(SEED))
     try:
         yield instance
     finally:
         pool.close()
+        drop_database(database, f"{name}_insight")

@@ -260,3 +260,31 @@ def test_the_process_serves_and_ends_on_sigterm(house: tuple[StandIns, str, http
 def _listens(port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_file_is_downloaded_whole_or_from_where_it_broke_off(services: StandIns, http: httpx.Client) -> None:
+    content = bytes(range(256)) * 6000  # three parts
+    services.append("x-1", content[:-1])
+    content, digest = content[:-1] + b"\n", hashlib.sha256(content[:-1] + b"\n").hexdigest()
+    whole = http.get("/v1/exports/x-1")
+    assert (whole.status_code, whole.content == content) == (200, True)
+    assert whole.headers["content-type"].startswith("application/vnd.openxmlformats")
+    assert whole.headers["content-disposition"].endswith(
+        "filename*=UTF-8''%E6%9C%8D%E5%8A%A1%E9%9C%80%E6%B1%82%E6%B8%85%E5%8D%95-%E7%A6%8F%E5%BB%BA%E7%9C%81.xlsx"
+    )
+    assert (whole.headers["etag"], whole.headers["accept-ranges"]) == (f'"{digest}"', "bytes")
+    for start, end in ((0, 10), (599_999, 600_001), (700_000, len(content)), (len(content) - 1, len(content))):
+        ask = f"bytes={start}-" + (str(end - 1) if end < len(content) else "")
+        part = http.get("/v1/exports/x-1", headers={"Range": ask, "If-Range": whole.headers["etag"]})
+        assert (part.status_code, part.content == content[start:end]) == (206, True), ask
+        assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{len(content)}"
+    changed = http.get("/v1/exports/x-1", headers={"Range": "bytes=700000-", "If-Range": '"other"'})
+    assert (changed.status_code, changed.content == content) == (200, True)
+    for ask in (f"bytes={len(content)}-", "bytes=9999999-"):
+        answer = http.get("/v1/exports/x-1", headers={"Range": ask})
+        refusal(answer, 416, "past_the_end")
+        assert answer.headers["content-range"] == f"bytes */{len(content)}"
+    head = http.head("/v1/exports/x-1")
+    assert (head.headers["content-length"], head.content) == (str(len(content)), b"")
+    refusal(http.get("/v1/exports/x-2"), 404, "not_found")
+    refusal(httpx.get(f"{http.base_url}/v1/exports/x-1", trust_env=False), 401, "unauthenticated")

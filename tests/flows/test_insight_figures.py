@@ -202,15 +202,12 @@ def test_a_log_that_is_too_short_replaces_nothing(running: Insight) -> None:
     assert replay.replay(running, running.fetch).equal
 
 
-def test_the_bulletin_hides_and_every_export_is_a_table(running: Insight) -> None:
+def test_the_bulletin_hides_and_every_flaw_is_listed(running: Insight) -> None:
     running.world.go(400)
     running.take()
     bulletin = running.ask(insight.Bulletin(division="350100000000"))
     shown = [value for row in bulletin.rows for value in row.figures.values()]
     assert all(value is None or value == 0 or value >= bulletin.threshold for value in shown)
-    for table in ("people", "people_list", "requests", "request_list", "targets", "bulletin", "flaws"):
-        part = running.ask(insight.Export(division=PROVINCE, table=table, limit=3))
-        assert part.text.startswith("\ufeff") and part.text.count("\r\n") == part.rows + 1, table
     flaws = running.ask(insight.Flaws(division=PROVINCE, limit=500))
     assert sum(flaws.counts.values()) == len(flaws.items) + flaws.not_shown
 

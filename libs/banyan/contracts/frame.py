@@ -11,6 +11,20 @@ from banyan.kernel.message import ACCOUNT, ANYONE, SYSTEM, Query
 
 Position = Annotated[int, msgspec.Meta(ge=0)]
 Page = Annotated[int, msgspec.Meta(ge=1, le=500)]
+FILE_PART_BYTES = 600_000
+"""Every part of a file but the last has so many, which fit into an RPC body of 1 MiB as base64."""
+FilePartNumber = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+
+
+class FilePart(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a file to download, counted from 0; name, type, size in bytes and SHA-256 are the whole file's."""
+
+    name: str
+    media_type: str
+    size: int
+    digest: str
+    part: int
+    content: bytes
 
 
 class Items(msgspec.Struct, frozen=True, kw_only=True):

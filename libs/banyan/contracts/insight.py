@@ -12,7 +12,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from banyan.contracts import insight_shapes as shapes
-from banyan.kernel.message import SYSTEM, Query
+from banyan.contracts.frame import FilePart, FilePartNumber
+from banyan.kernel.message import SYSTEM, Command, Query
 
 PROVINCE = "350000000000"
 READERS = (
@@ -28,7 +29,6 @@ READERS = (
     "supervision",
 )
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
-ExportLimit = Annotated[int, msgspec.Meta(ge=1, le=5000)]
 
 
 class About(Query, frozen=True, kw_only=True):
@@ -129,12 +129,58 @@ class Alerts(About, frozen=True, kw_only=True):
     division: str = PROVINCE
 
 
-class Export(About, frozen=True, kw_only=True):
-    """导出 CSV。table：people、people_list、requests、request_list、targets、bulletin、flaws。"""
+class StartExport(Command, frozen=True, kw_only=True):
+    """导出为文件，在后台生成。format：csv、xlsx、parquet。
 
-    answer: ClassVar = shapes.ExportView
+    table：people、people_list、requests、request_list、worker_list、targets、trend、bulletin、flaws。
+    of：people_list 的人数名称，request_list 的件数名称，flaws 的问题种类，trend 的指标；urgency 等四项只用于 request_list。
+    """
+
+    may: ClassVar[tuple[str, ...]] = READERS
+    division: str
     table: str
+    format: str
+    on: date | None = None
+    as_of: dict[str, int] | None = None
     of: str | None = None
     since: date | None = None
-    limit: ExportLimit = 2000
-    next: str | None = None
+    urgency: int | None = None
+    field: str | None = None
+    client_group: str | None = None
+    ending: str | None = None
+
+
+class FinishExport(Command, frozen=True, kw_only=True):
+    """导出结束，记下结果。"""
+
+    may: ClassVar = (SYSTEM,)
+    export_id: str
+    rows: int = 0
+    not_shown: int = 0
+    size: int = 0
+    digest: str = ""
+    failure: str = ""
+
+
+class ExpireExport(Command, frozen=True, kw_only=True):
+    """导出文件保存期满，删除。"""
+
+    may: ClassVar = (SYSTEM,)
+    export_id: str
+
+
+class GetExport(Query, frozen=True, kw_only=True):
+    """查看导出的进度。管辖范围与服务领域不小于导出者的，都可查看和下载。"""
+
+    may: ClassVar[tuple[str, ...]] = READERS
+    answer: ClassVar = shapes.ExportView
+    export_id: str
+
+
+class ReadExport(Query, frozen=True, kw_only=True):
+    """读取导出文件的一段；下载整个文件用 GET /v1/exports/{export_id}。"""
+
+    may: ClassVar[tuple[str, ...]] = READERS
+    answer: ClassVar = FilePart
+    export_id: str
+    part: FilePartNumber = 0

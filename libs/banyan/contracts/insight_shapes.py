@@ -263,10 +263,20 @@ class AlertsView(Answer, frozen=True, kw_only=True):
 
 
 class ExportView(Answer, frozen=True, kw_only=True):
-    """One file (or a part of it: ask on with `next`), UTF-8 with a byte-order mark, lines ended by CR LF."""
+    """One export. `state` is waiting, made, failed (`failure` is the refusal's code) or expired; `done` rows were read.
 
+    `not_shown` protected cases are counted in the figure and stand in no row; `size` is in bytes, `digest` SHA-256."""
+
+    id: str
+    state: str
+    table: str
+    format: str
     name: str
     media_type: str
+    done: int
     rows: int
-    text: str
-    next: str | None = None
+    not_shown: int
+    size: int
+    digest: str
+    failure: str = ""
+    expires_at: datetime | None = None

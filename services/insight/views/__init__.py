@@ -1,5 +1,5 @@
 """The questions of insight, one subject a file."""
 
-from services.insight.views import bulletin, export, flaws, loads, people, requests, targets, trend, watch
+from services.insight.views import bulletin, export, flaws, loads, people, requests, tables, targets, trend, watch
 
-__all__ = ["bulletin", "export", "flaws", "loads", "people", "requests", "targets", "trend", "watch"]
+__all__ = ["bulletin", "export", "flaws", "loads", "people", "requests", "tables", "targets", "trend", "watch"]
