@@ -14,22 +14,9 @@ from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.solve import BOUNDED, OPTIMAL, Solution, bound, solve
 from services.matching.optimum.sweep import Pairs, compiled, sweep
 from services.matching.typhoon.day import day
+from tests.optimum import all_pairs, crowded
 
 SEEDS = (1, 2, 3)
-
-
-def crowded(seed: int, *, requests: int = 120, workers: int = 2_000, bands: tuple[Band, ...] = ()) -> Problem:
-    """A small day on which places are short: a worker has one free place at the most."""
-    problem = day(villages(), requests, seed, size=workers).problem
-    rows = problem.workers.rows
-    rows["free"] = np.minimum(rows["free"], 1)
-    return replace(problem, bands=bands)
-
-
-def all_pairs(problem: Problem) -> Pairs:
-    """Every feasible pair, by the numpy form."""
-    prices, above = np.zeros(len(problem.workers), np.int64), np.zeros(len(problem), np.int64)
-    return sweep(Sheet(problem), prices, above, len(problem.workers), plain=True)
 
 
 def prove(problem: Problem, found: Solution, pairs: Pairs) -> None:

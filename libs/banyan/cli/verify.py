@@ -1,7 +1,9 @@
-"""`banyan verify`: proves a feed or an audit log whole, or names the first bad position (docs/proof.md)."""
+"""`banyan verify`: proves a feed or an audit log whole, or names the first bad position (docs/proof.md); `banyan verify
+matching FOLDER` adds up a certificate of the matching (docs/optimum.md)."""
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from banyan.wire.chain import Head
 
 __all__ = ["Bad", "Feed", "Report", "command", "lines", "read_head", "verify"]
 
+MATCHING = "matching"
 PAGE_ITEMS = 500
 TIMEOUT_S = 30.0
 
@@ -84,7 +87,8 @@ def read_keys(text: bytes) -> dict[str, bytes]:
 
 
 def command(
-    source: Annotated[str, typer.Argument(help="JSON 行文件，或平台网址（配合 --stream）")],
+    source: Annotated[str, typer.Argument(help="JSON 行文件，或平台网址（配合 --stream），或 matching")],
+    folder: Annotated[Path | None, typer.Argument(help="派案证书所在目录（仅用于 matching）")] = None,
     stream: Annotated[str | None, typer.Option(help="事件流名称，如 registry.person")] = None,
     head: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="签名头文件；网址缺省取最新")] = None,
     since: Annotated[
@@ -95,8 +99,14 @@ def command(
     ] = None,
     complete: Annotated[bool, typer.Option("--complete", help="不接受仅有摘要的条目（审计记录）")] = False,
 ) -> None:
-    """证明事件流或审计记录完整；否则指出第一处有误的位置，并以状态码 1 结束。令牌取自环境变量 BANYAN_TOKEN。"""
+    """证明事件流或审计记录完整、派案结果最优；否则指出第一处有误的位置，并以状态码 1 结束。令牌取自环境变量 BANYAN_TOKEN。"""
     try:
+        if source == MATCHING and folder:
+            told = importlib.import_module("services.matching.optimum.verify").verify(folder)
+            typer.echo(told.sentence)
+            raise typer.Exit(0 if told.holds else 1)
+        if folder:
+            raise Refused("bad_input", field="folder")
         report = _verified(source, stream, head, since, keys, complete)
     except Refused as refused:
         title, remedy = sentence(refused.code)

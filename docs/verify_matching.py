@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# fmt: off
+"""Adds up a matching's certificate by docs/ranking.md and docs/optimum.md alone: verify_matching.py FOLDER, which holds
+inputs.npz and certificate.npz. Every worker x every request counts; no solver is trusted. Needs numpy 2."""
+import hashlib, json, sys  # noqa: E401, I001
+import numpy as np
+
+def need(holds, what):
+    if not holds:
+        sys.exit(f"WRONG: {what}")
+
+def load(name):
+    with np.load(f"{sys.argv[1]}/{name}.npz", allow_pickle=False) as opened:
+        arrays = {key: opened[key] for key in opened.files}
+    return arrays, json.loads(bytes(arrays["told"]))
+
+(A, inputs), (C, said) = load("inputs"), load("certificate")
+need((inputs["format"], said["format"]) == ("banyan.matching.inputs.v1", "banyan.matching.certificate.v1"), "format")
+digest = hashlib.sha256()
+for name in sorted(A):
+    digest.update(f"{name} {A[name].dtype.str} {A[name].shape}\n".encode() + A[name].tobytes())
+need(digest.hexdigest() == said["inputs"] and inputs["table_version"] == said["table_version"], "other inputs or another table")
+W = {name[7:]: A[name].astype(np.int64) for name in A if name.startswith("worker_") and name != "worker_ids"}
+R = {name[8:]: A[name].astype(np.int64) for name in A if name.startswith("request_") and name != "request_ids"}
+assigned, price, surplus = C["assigned"], C["prices"], C["surplus"]
+places, taken_before, full = np.maximum(W["free"], 0), W["capacity"] - W["free"], W["capacity"]
+names, marks = np.append(A["named_request"].astype(np.int64) << 32 | A["named_worker"], -1), np.append(A["named_mark"], 0)
+need((len(price), len(surplus), len(assigned)) == (len(full), len(R["serving"]), len(R["serving"])), "lengths")
+ends = ((assigned + 1, len(full)), (price, 1 << 40), (surplus, 1 << 40))
+need(all(((each >= 0) & (each <= end)).all() for each, end in ends), "a number out of bounds")
+
+def value(r, w):
+    """Which pairs pass every rule, and what those are worth."""
+    ok = (W["proficiency"][w, R["field_wanted"][r]] > 0) & (W["free"][w] > 0)
+    ok &= (W["level"][w] >= R["min_level"][r]) & (W["registered"][w] >= R["registration_needed"][r])
+    r, w = r[ok], w[ok]
+    ok = (W["languages"][w] & R["languages_needed"][r] == R["languages_needed"][r])
+    ok &= (R["sex_wanted"][r] == 0) | (W["sex"][w] == R["sex_wanted"][r])
+    ok &= (R["slots_wanted"][r] == 0) | (W["slots"][w] & R["slots_wanted"][r] != 0)
+    r, w = r[ok], w[ok]
+    square = (W["x"][w] - R["x_wanted"][r]) ** 2 + (W["y"][w] - R["y_wanted"][r]) ** 2
+    metres = np.sqrt(square.astype(np.float64)).astype(np.int64)
+    metres += ((metres + 1) ** 2 <= square).astype(np.int64) - (metres**2 > square)
+    inside = sum(W["area"][w] == R["lines"][r, depth] for depth in range(R["lines"].shape[1]))
+    mark = marks[np.where(names[(at := np.searchsorted(names[:-1], r << 32 | w))] == r << 32 | w, at, -1)]
+    ok = (metres <= R["limit_m"][r]) & (inside + W["cross_area"][w] * R["cross_area_allowed"][r] > 0) & (mark & 3 == 0)
+    r, w, metres, mark = r[ok], w[ok], metres[ok], mark[ok]
+    points = {name[:-7]: R[name][r] for name in R if name.endswith("_points")}
+    worth = R["serving"][r] + points["nearest"] - points["nearest"] * metres // R["limit_m"][r]
+    worth += sum((W["proficiency"][w, R["field_wanted"][r]] == n) * points[f"proficiency_{n}"] for n in (1, 2, 3))
+    worth += points["all_free"] * W["free"][w] // full[w] + mark // 4 * points["earlier"]
+    worth += ((W["languages"][w] & (R["languages_needed"][r] | R["languages_wished"][r])) != 0) * points["asked_language"]
+    worth += (W["level"][w] == R["min_level"][r]) * points["exact_level"]
+    return r, w, worth + np.minimum(np.bitwise_count(W["slots"][w] & R["slots_wanted"][r]) * points["slot"], points["slots_most"])
+
+served = np.flatnonzero(assigned >= 0)
+passed, _, worth = value(served, assigned[served])
+need(len(passed) == len(served), f"rules fail for request {A['request_ids'][np.setdiff1d(served, passed)[:1]]}")
+taken, who = np.bincount(assigned[served], minlength=len(full)), np.repeat(np.arange(len(full)), places)
+need((taken <= places).all(), "a worker has more requests than places")
+nth, cost = np.arange(len(who)) - (np.cumsum(places) - places)[who], np.zeros(len(who), np.int64)
+for percent, dear in inputs["bands"]:
+    cost[100 * (taken_before[who] + nth) >= percent * full[who]] = dear
+objective = int(worth.sum() - cost[nth < taken[who]].sum())
+bound, pairs = int(surplus.sum() + np.maximum(price[who] - cost, 0).sum()), 0
+order = np.lexsort((R["x_wanted"], R["y_wanted"] // 20_000, R["field_wanted"]))
+for r in filter(len, np.split(order, range(256, len(order), 256))):  # requests that are near each other, and all workers in reach
+    x, y, reach = R["x_wanted"][r], R["y_wanted"][r], R["limit_m"][r]
+    w = np.flatnonzero((W["y"] >= (y - reach).min()) & (W["y"] <= (y + reach).max()))
+    w = w[(W["x"][w] >= (x - reach).min()) & (W["x"][w] <= (x + reach).max())]
+    w = w[(W["proficiency"][w][:, np.unique(R["field_wanted"][r])] > 0).any(1)]
+    i, j = np.nonzero((x[:, None] - W["x"][w]) ** 2 + (y[:, None] - W["y"][w]) ** 2 < (reach[:, None] + 1) ** 2)
+    a, b, worth = value(r[i], w[j])
+    need((worth <= surplus[a] + price[b]).all(), "a pair worth more than surplus and price: no proof")
+    pairs += len(a)
+need((objective, bound) == (said["objective"], said["bound"]), f"adds up to {objective} of at most {bound}")
+need(said["status"] == ("optimal_all_pairs" if objective == bound else "bounded"), "status")
+word = "OPTIMAL" if objective == bound else f"BOUNDED, at most {bound - objective} points short"
+print(f"{word}: {len(served)} of {len(assigned)} served, {objective} points, {pairs} feasible pairs added up")

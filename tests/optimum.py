@@ -1,0 +1,27 @@
+"""Small problems for tests of the optimum, their feasible pairs, and a proof added up pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from services.identity.data import villages
+from services.matching.optimum.problem import Band, Problem
+from services.matching.optimum.sheet import Sheet
+from services.matching.optimum.sweep import Pairs, sweep
+from services.matching.typhoon.day import day
+
+
+def crowded(seed: int, *, requests: int = 120, workers: int = 2_000, bands: tuple[Band, ...] = ()) -> Problem:
+    """A small day on which places are short: a worker has one free place at the most."""
+    problem = day(villages(), requests, seed, size=workers).problem
+    rows = problem.workers.rows
+    rows["free"] = np.minimum(rows["free"], 1)
+    return replace(problem, bands=bands)
+
+
+def all_pairs(problem: Problem) -> Pairs:
+    """Every feasible pair, by the numpy form."""
+    prices, above = np.zeros(len(problem.workers), np.int64), np.zeros(len(problem), np.int64)
+    return sweep(Sheet(problem), prices, above, len(problem.workers), plain=True)
