@@ -40,6 +40,9 @@ class Source:
 
 SOURCES = {
     "/v1/exports/{id}": Source("insight", "read_export", "export_id", "下载一份导出：CSV、XLSX 或 Parquet。"),
+    "/v1/imports/{id}/refused": Source(
+        "registry", "read_refused_rows", "import_id", "下载一次批量录入中被退回的行（CSV），改正后可重新上传。"
+    ),
 }
 
 

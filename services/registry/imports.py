@@ -16,7 +16,7 @@ from typing import Any
 from python_calamine import CalamineError, CalamineWorkbook
 
 from banyan.contracts.registry import Certificate, RegisterPerson
-from banyan.kernel import documents
+from banyan.kernel import cells, documents
 from banyan.kernel.codes import CODES
 from banyan.kernel.refusal import Refused
 
@@ -46,6 +46,8 @@ COLUMNS = {
     "通过日期": "passed_on",
     "登记起始日期": "registered_from",
 }
+REFUSED_COLUMNS = ("原行号", "退回代码", "退回原因", "补救办法")
+"""What stands behind the columns of a file of refused rows; passed over when it comes back corrected."""
 NEEDED = ("name", "document_kind", "document_number")
 _LISTED = re.compile(r"[、,，;；\s]+")
 _DAY = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?(?:[ T]00:00:00)?")
@@ -133,7 +135,8 @@ class Reader:
     """Turns the rows of one file into commands by its header. Refuses `column_unknown`."""
 
     def __init__(self, header: Sequence[object], *, division: str, submit: bool) -> None:
-        titles = [_text(cell).lstrip("\ufeff") for cell in header]
+        self.titles = [text_of(cell).lstrip(cells.MARK) for cell in header]
+        titles = ["" if title in REFUSED_COLUMNS else title for title in self.titles]
         fields = [COLUMNS.get(title, title) for title in titles]
         unknown = [
             title for title, field in zip(titles, fields, strict=True) if title and field not in COLUMNS.values()
@@ -148,7 +151,7 @@ class Reader:
         """The order to register one row's person. Refuses with the column that cannot be read."""
         found: dict[str, Any] = {"division": self._division}
         for at, field, read in self._places:
-            text = _text(values[at]) if at < len(values) else ""
+            text = text_of(values[at]) if at < len(values) else ""
             if text:
                 found[field] = _in_column(field, read, text)
         missing = [field for field in NEEDED if field not in found]
@@ -176,10 +179,10 @@ def _certificate(found: dict[str, Any]) -> Certificate | None:
     return Certificate(level=parts["level"], number=parts["certificate_number"], passed_on=parts["passed_on"])
 
 
-def _text(cell: object) -> str:
-    """A cell as text: numbers without a fraction, days in ISO form."""
+def text_of(cell: object) -> str:
+    """A cell as text: numbers without a fraction, days in ISO form; without the mark that keeps it from being computed."""
     if isinstance(cell, str):
-        return cell.strip()
+        return cells.as_given(cell.strip())
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime):
@@ -194,7 +197,7 @@ def rows_of(content: bytes, format: str, *, division: str, submit: bool) -> tupl
         raise Refused("file_unreadable")
     reader = Reader(lines[0], division=division, submit=submit)
     numbered = enumerate(lines[1:], start=2)
-    return reader, [(number, values) for number, values in numbered if any(_text(value) for value in values)]
+    return reader, [(number, values) for number, values in numbered if any(text_of(value) for value in values)]
 
 
 def _csv(content: bytes) -> list[Sequence[object]]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from banyan.contracts.registry import FinishImport, RegisterPerson
+import msgspec
+from msgspec.structs import replace
+
+from banyan.contracts.frame import FILE_PART_BYTES
+from banyan.contracts.registry import FinishImport, KeepRefusedRows, RegisterPerson
+from banyan.kernel.message import Done
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.many import run_many
 from banyan.runtime.commands.store import Db
 from banyan.runtime.host.jobs import Run, job
 from services.registry.domain.imports import Import, Upload
 from services.registry.imports import Reader, rows_of
+from services.registry.refused import refused_csv
 
 CHUNK = 500  # rows in one transaction, under keys of their own
+REFUSALS = "select row, code, facts::text from job_row where job_id = %s order by row"
 Numbered = tuple[int, RegisterPerson]
 
 
@@ -38,7 +45,8 @@ def take_in(run: Run) -> None:
             return None
         chunk = rows[start : start + CHUNK]
         run.note(start + len(chunk), len(rows), _take_in_chunk(run, record, reader, chunk))
-    return _finish(run, FinishImport(import_id=run.id, rows=len(rows), refused=run.refused))
+    done = FinishImport(import_id=run.id, rows=len(rows), refused=run.refused)
+    return _finish(run, _with_refused_rows(run, record, reader, dict(rows), done))
 
 
 def _read(run: Run) -> tuple[Import, bytes]:
@@ -84,6 +92,27 @@ def _registered(run: Run, record: Import, good: Sequence[Numbered]) -> list[tupl
     answers = run_many(run.bus, [command for _, command in now], record.started_by, keys)
     refusals = [(number, no) for (number, _), no in zip(now, answers, strict=True) if isinstance(no, Refused)]
     return refusals + _registered(run, record, later)
+
+
+def _with_refused_rows(
+    run: Run, record: Import, reader: Reader, rows: Mapping[int, Sequence[object]], done: FinishImport
+) -> FinishImport:
+    """Keeps what was refused, so that it can be corrected; each part under a key of its own."""
+    with run.bus.own_db() as db:
+        refusals = db.rows(REFUSALS, (run.id,))
+    if not refusals:
+        return done
+    content = refused_csv(reader.titles, rows, refusals).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    parts = [content[at : at + FILE_PART_BYTES] for at in range(0, len(content), FILE_PART_BYTES)]
+    ids = []
+    for number, part in enumerate(parts):
+        keep = KeepRefusedRows(
+            import_id=run.id, division=record.division, part=number, parts=len(parts), digest=digest, content=part
+        )
+        reply = run.bus.system(keep, f"refused:{run.id}:{number}")
+        ids.append(msgspec.json.decode(reply, type=Done).id)
+    return replace(done, refused_ids=tuple(ids), refused_size=len(content), refused_digest=digest)
 
 
 def _finish(run: Run, command: FinishImport) -> None:

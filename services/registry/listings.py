@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
-import msgspec
-
-from banyan.contracts.registry import FindAssignments, GetImport
+from banyan.contracts.frame import FILE_PART_BYTES, FilePart
+from banyan.contracts.registry import FindAssignments, GetImport, ReadRefusedRows
 from banyan.contracts.registry_answers import AssignmentLine, Assignments, ImportView, RefusedRow
+from banyan.kernel import cells
 from banyan.kernel.context import Context
-from banyan.kernel.refusal import sentence
+from banyan.kernel.refusal import Refused, sentence
 from banyan.runtime.commands.store import Db, answers
 from services.registry import cursors
 from services.registry.domain.assignment import Assignment
-from services.registry.domain.imports import Import
+from services.registry.domain.imports import Import, Upload
+from services.registry.refused import facts_shown
 
 COPIED = (
     "id",
@@ -88,5 +90,29 @@ def get_import(query: GetImport, context: Context, db: Db) -> ImportView:
 
 def _refused_row(row: int, code: str, facts: str) -> RefusedRow:
     title, remedy = sentence(code)
-    shown = "；".join(f"{name}={value}" for name, value in msgspec.json.decode(facts).items())
-    return RefusedRow(row=row, code=code, facts=shown, title=title, remedy=remedy)
+    return RefusedRow(row=row, code=code, facts=facts_shown(facts), title=title, remedy=remedy)
+
+
+@answers(ReadRefusedRows)
+def read_refused_rows(query: ReadRefusedRows, context: Context, db: Db) -> FilePart:
+    """One part of the file of refused rows. Refuses `file_not_ready`, `file_none`, `file_expired`, `past_the_end`."""
+    record = db.require(Import, query.import_id)
+    if record.state == "waiting":
+        progress = db.rows(PROGRESS, {"id": record.id})
+        raise Refused("file_not_ready", done=progress[0][0] if progress else 0)
+    if record.refused == 0:
+        raise Refused("file_none", refused=0, failure=record.failure)
+    if record.refused_until is None or record.refused_until <= context.now:
+        raise Refused("file_expired")
+    part = db.record(Upload, record.refused_ids[query.part]) if query.part < len(record.refused_ids) else None
+    if part is None:
+        raise Refused("past_the_end", size=record.refused_size, part_bytes=FILE_PART_BYTES)
+    place = context.divisions.find(record.division, context.today) if context.divisions else None
+    return FilePart(
+        name=f"被退回的行-{place.name if place else record.division}-{record.id}.csv",
+        media_type=cells.MEDIA_TYPE,
+        size=record.refused_size,
+        digest=record.refused_digest,
+        part=query.part,
+        content=b64decode(db.open(part, "content") or ""),
+    )

@@ -1,11 +1,18 @@
-"""What time does to persons and assignments: reminders, lapses, and assignments that follow their persons."""
+"""What time does to persons, assignments and imports: reminders, lapses, assignments that follow their persons, rows
+that were refused and are kept no longer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from banyan.contracts.registry import EndAssignment, LapsePerson, RefreshAssignment, RemindPerson
+from banyan.contracts.registry import (
+    EndAssignment,
+    ForgetRefusedRows,
+    LapsePerson,
+    RefreshAssignment,
+    RemindPerson,
+)
 from banyan.kernel.context import Context
 from banyan.kernel.message import Command
 from banyan.runtime.commands.store import Db
@@ -37,6 +44,7 @@ order by a.id limit %(batch)s
 OVER = (
     "select id, until from assignment where live is not null and until < %(today)s order by until, id limit %(batch)s"
 )
+REFUSED_OVER = "select id from import where refused_until <= %(now)s order by refused_until limit %(batch)s"
 
 
 @every(seconds=2)
@@ -71,3 +79,10 @@ def end_assignments(db: Db, context: Context) -> Iterator[Due]:
     """Assignments whose last day has passed."""
     for id, until in db.rows(OVER, {"today": context.today, "batch": BATCH}):
         yield f"{id}:{until}", EndAssignment(assignment_id=id, reason="期满")
+
+
+@every(seconds=60)
+def forget_refused_rows(db: Db, context: Context) -> Iterator[Due]:
+    """Refused rows of imports whose days are over."""
+    for (id,) in db.rows(REFUSED_OVER, {"now": context.now, "batch": BATCH}):
+        yield id, ForgetRefusedRows(import_id=id)

@@ -71,5 +71,7 @@ IMPORT_TABLE = aggregate_table(
     Import,
     kept("state"),
     one_of("state", IMPORT.states),
+    kept("refused_until", as_="instant"),
     Index("import_waiting", "id", postgresql_where=text("state = 'waiting'")),
+    Index("import_refused", "refused_until", postgresql_where=text("refused_until is not null")),
 )

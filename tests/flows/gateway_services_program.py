@@ -52,12 +52,13 @@ def events_read(call: Call) -> bytes:
     return b'{"items":[%b],"head":"%d"}' % (b",".join(lines[after : after + asked.get("limit", 200)]), len(lines))
 
 
-def read_export(call: Call) -> bytes:
-    """One part of the file beside the ledger that bears the export's name."""
+def read_file(call: Call) -> bytes:
+    """One part of the file beside the ledger that bears the record's name."""
     asked = json.loads(call.body)
-    if asked["export_id"] not in os.listdir(LEDGER.parent):
-        raise Refused("not_found", id=asked["export_id"])
-    content, start = LEDGER.with_name(asked["export_id"]).read_bytes(), asked.get("part", 0) * frame.FILE_PART_BYTES
+    id = asked.get("export_id", asked.get("import_id"))
+    if id not in os.listdir(LEDGER.parent):
+        raise Refused("not_found", id=id)
+    content, start = LEDGER.with_name(id).read_bytes(), asked.get("part", 0) * frame.FILE_PART_BYTES
     if start >= len(content):
         raise Refused("past_the_end", size=len(content))
     part = frame.FilePart(
@@ -95,7 +96,8 @@ def refuse(call: Call) -> bytes:
 
 
 OWN = {
-    "read_export": read_export,
+    "read_export": read_file,
+    "read_refused_rows": read_file,
     "events_read": events_read,
     "audit_read": events_read,
     "log_in": log_in,

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from banyan.contracts.frame import FILE_PART_BYTES, FilePart, FilePartNumber
 from banyan.contracts.registry_answers import Assignments, Duplicates, ImportView, OwnCopy, People, PersonView
 from banyan.kernel.message import ACCOUNT, SYSTEM, Bulk, Command, Event, Query
 from banyan.kernel.personal import personal
@@ -342,14 +343,38 @@ class StartImport(Command, frozen=True, kw_only=True):
     submit: bool = True
 
 
+class KeepRefusedRows(Command, frozen=True, kw_only=True):
+    """保存被退回的行的一段，供改正后重新录入。"""
+
+    may: ClassVar = (SYSTEM,)
+    import_id: str
+    division: str
+    part: Annotated[int, msgspec.Meta(ge=0)]
+    parts: Annotated[int, msgspec.Meta(ge=1)]
+    digest: Digest
+    content: Annotated[
+        bytes, msgspec.Meta(max_length=FILE_PART_BYTES), personal("file", "改正后重新录入", 30, sensitive=True)
+    ]
+
+
 class FinishImport(Command, frozen=True, kw_only=True):
-    """批量录入结束，记下结果。"""
+    """批量录入结束，记下结果；refused_ids 等三项是被退回的行所成的文件。"""
 
     may: ClassVar = (SYSTEM,)
     import_id: str
     rows: int
     refused: int
     failure: str = ""
+    refused_ids: tuple[str, ...] = ()
+    refused_size: int = 0
+    refused_digest: str = ""
+
+
+class ForgetRefusedRows(Command, frozen=True, kw_only=True):
+    """被退回的行保存期满，删除。"""
+
+    may: ClassVar = (SYSTEM,)
+    import_id: str
 
 
 class GetPerson(Query, frozen=True, kw_only=True):
@@ -412,6 +437,15 @@ class GetImport(Query, frozen=True, kw_only=True):
     import_id: str
     limit: Limit = 50
     next: str | None = None
+
+
+class ReadRefusedRows(Query, frozen=True, kw_only=True):
+    """读取被退回的行（CSV，原样附原因与补救办法）的一段；下载用 GET /v1/imports/{import_id}/refused。查看即留痕。"""
+
+    may: ClassVar[tuple[str, ...]] = REGISTRARS
+    answer: ClassVar = FilePart
+    import_id: str
+    part: FilePartNumber = 0
 
 
 class PersonEvent(Event, frozen=True, kw_only=True):
