@@ -203,4 +203,4 @@ def test_another_table_of_rules_is_not_taken_for_this_one(tmp_path: Path) -> Non
         np.savez(opened, **arrays)  # type: ignore[arg-type]
     with pytest.raises(Refused, match="certificate_unreadable"):
         verify(tmp_path)
-    assert "another table" in second(tmp_path).stderr
+    assert "other inputs or table" in second(tmp_path).stderr

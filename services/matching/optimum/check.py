@@ -20,9 +20,11 @@ from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUER
 from services.matching.ranking.table import RULES, TERMS
 
 OPTIMAL, BOUNDED, WRONG = "optimal_all_pairs", "bounded", "wrong"
-TOGETHER = 256
+TOGETHER = 128
 """Requests that are near each other and are looked at together."""
 NEAR_M = 20_000
+WORTH_SIFTING_PERCENT = 70
+"""Pairs that failed a rule are left once so few are left; before that it is quicker to carry them along."""
 POINTS_LIMIT = 1 << 60
 """Prices and surpluses beyond this could overflow when they are added up; no true one comes near."""
 
@@ -81,7 +83,8 @@ class Facts(Mapping[str, Any]):
         if name == "overlap_slots":
             return np.bitwise_count(self["slots"] & self["slots_wanted"]).astype(np.int64)
         if name == "inside":
-            return (problem.workers.rows["area"][w][:, None] == problem.lines[r]).any(axis=1).astype(np.int64)
+            area, lines = problem.workers.rows["area"][w], problem.lines
+            return sum((lines[:, depth][r] == area for depth in range(lines.shape[1])), np.zeros(len(r), np.int64))
         if name in ("conflict", "excluded", "earlier"):
             bit = {"conflict": CONFLICT, "excluded": EXCLUDED, "earlier": EARLIER}[name]
             return (self["mark"] & bit) // bit
@@ -91,22 +94,27 @@ class Facts(Mapping[str, Any]):
 
 
 def _marks(problem: Problem, r: Ints, w: Ints) -> Ints:
-    """The mark of each pair, 0 where it is not named."""
-    named = problem.named
-    if not len(named):
-        return np.zeros(len(r), np.int64)
-    keys = named["request"].astype(np.int64) << 32 | named["worker"]
-    wanted = r << 32 | w
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[at] == wanted, named["mark"][at], 0).astype(np.int64)
+    """The mark of each pair, 0 where it is not named; the pairs ascend by (request, worker)."""
+    asked = np.zeros(len(problem), bool)
+    asked[r] = True
+    named = problem.named[asked[problem.named["request"]]]
+    keys, wanted = r << 32 | w, named["request"].astype(np.int64) << 32 | named["worker"]
+    at = np.searchsorted(keys, wanted)
+    held = np.flatnonzero(np.append(keys, NONE)[at] == wanted)
+    marks = np.zeros(len(r), np.int64)
+    marks[at[held]] = named["mark"][held]
+    return marks
 
 
 def worth(problem: Problem, r: Ints, w: Ints) -> tuple[Ints, Ints, Ints]:
-    """The pairs that pass every rule, and what each is worth: serving plus every term."""
+    """The pairs that pass every rule, of pairs that ascend by (request, worker); each is worth serving and every term."""
+    facts, passed = Facts(problem, r, w), np.ones(len(r), bool)
     for rule in RULES:
-        passed = np.broadcast_to(rule.of(Facts(problem, r, w)), r.shape)
-        r, w = r[passed], w[passed]
-    facts, value = Facts(problem, r, w), problem.serving[r].copy()
+        passed &= rule.of(facts)
+        if 100 * np.count_nonzero(passed) < WORTH_SIFTING_PERCENT * len(r) or rule is RULES[-1]:
+            r, w = r[passed], w[passed]
+            facts, passed = Facts(problem, r, w), np.ones(len(r), bool)
+    value = problem.serving[r].copy()
     for term in TERMS:
         value += term.of(facts)
     return r, w, value
@@ -121,7 +129,7 @@ def near_pairs(problem: Problem) -> Iterator[tuple[Ints, Ints]]:
         asking = order[demand["field_wanted"][order] == field]
         serving = np.flatnonzero(problem.workers.proficiency[:, field] > 0)
         for begin in range(0, len(asking), TOGETHER):
-            r = asking[begin : begin + TOGETHER]
+            r = np.sort(asking[begin : begin + TOGETHER])
             reach, east, north = demand["limit_m"][r], demand["x_wanted"][r], demand["y_wanted"][r]
             w = serving[(x[serving] >= (east - reach).min()) & (x[serving] <= (east + reach).max())]
             w = w[(y[w] >= (north - reach).min()) & (y[w] <= (north + reach).max())]
