@@ -17,6 +17,7 @@ from banyan.cli.laptop import Laptop
 from banyan.kernel.context import Caller, Grant
 from banyan.runtime.host.app import system_token
 from banyan.runtime.rpc.threads import ThreadClient
+from banyan.testkit.owned import drop_database
 from banyan.vault.keys import KeyFolder
 
 WAIT_S = 60.0
@@ -154,6 +155,5 @@ def laptop_database(laptop: Laptop, beside: str) -> str:
 
 
 def drop(name: str, from_url: str) -> None:
-    """Drops a service's database with its sessions."""
-    with psycopg.connect(from_url, autocommit=True) as connection:
-        connection.execute(f'drop database if exists "{name}" with (force)')
+    """Drops a service's database with its sessions and roles."""
+    drop_database(from_url, name)

@@ -125,6 +125,7 @@ EXPORT_PAGE = Table(
     Column("not_shown", BigInteger, nullable=False),
     Column("following", Text),
     Column("content", Text, nullable=False),
+    info={"rights": "select, insert, delete"},
 )
 """What was read so far of an export that is being made: JSON rows, and where the next page begins."""
 EXPORT_PART = Table(
@@ -133,5 +134,6 @@ EXPORT_PART = Table(
     Column("export_id", Text(collation="C"), ForeignKey("export.id"), primary_key=True),
     Column("part", BigInteger, primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False),
+    info={"rights": "select, insert, delete"},
 )
 """The file, in parts that are sent as they stand."""

@@ -90,5 +90,6 @@ WORKER_CHANGE = Table(
     Column("number", BigInteger, Identity(always=True), primary_key=True),
     Column("worker_id", Text(collation="C"), nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=text("banyan_now()")),
+    info={"rights": "select, insert, delete"},
 )
 """One row each time that a worker's row is written, by a trigger: whoever writes, nothing is missed."""

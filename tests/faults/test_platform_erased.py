@@ -81,7 +81,7 @@ def test_a_restored_backup_does_not_bring_an_erased_person_back(
     shared.wait_until(lambda: tree in _ledger(shared), "the ledger outside of the databases knows it")
 
     ledger = Ledger(elsewhere.ledger_folder())
-    assert restore(elsewhere, ("sample",), tmp_path / "kept", ledger, lambda _: None) == 1
+    assert restore(elsewhere, ("tests.sample",), tmp_path / "kept", ledger, lambda _: None) == 1
     app = App(load_service("tests.sample"), elsewhere, open_keys(elsewhere))
     try:
         assert _seen(app, shared, kept)["owner"] == "王二"
@@ -98,7 +98,7 @@ def test_a_restored_backup_does_not_bring_an_erased_person_back(
     finally:
         app.pool.close()
     with pytest.raises(Refused) as again:
-        restore(elsewhere, ("sample",), tmp_path / "kept", ledger, lambda _: None)
+        restore(elsewhere, ("tests.sample",), tmp_path / "kept", ledger, lambda _: None)
     assert again.value.code == "database_not_empty"
 
 

@@ -75,7 +75,7 @@ def test_a_process_by_itself_refuses_it_too(laptop: Laptop, database: str, proce
     with pytest.raises(Refused):
         laptop.up(lambda _: None)
     ended = _banyan(laptop, process, "tests.sample")
-    assert (ended.returncode, "not_our_database" in ended.stderr) == (2, True), ended.stderr
+    assert (ended.returncode, "no_entry_to_database" in ended.stderr) == (2, True), ended.stderr
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from banyan.kernel.context import EVERY_FIELD, Caller, Grant
@@ -16,8 +18,9 @@ from banyan.kernel.policy import Policy
 from banyan.runtime.commands.bus import Bus
 from banyan.runtime.commands.guard import SealGuard
 from banyan.runtime.commands.orders import Order
-from banyan.runtime.events import react
-from banyan.runtime.events.subscribe import Subscription
+from banyan.runtime.events import react, replay
+from banyan.runtime.events.replay import Report
+from banyan.runtime.events.subscribe import Fetch, Subscription
 from banyan.runtime.host.db import Pool, open_pool
 from banyan.runtime.host.migrate import migrate
 from banyan.runtime.host.reference import Known
@@ -50,6 +53,7 @@ class Insight:
     pool: Pool
     bus: Bus
     world: World
+    settings: Settings
 
     def __post_init__(self) -> None:
         fold = self.service.projections.__getitem__
@@ -75,6 +79,14 @@ class Insight:
                 self.subscription.take(bodies)
                 position += size
 
+    def replay(self, fetch: Fetch | None = None, **how: Any) -> Report:
+        """A replay as `banyan replay` runs it: as the owner, since it makes tables."""
+        pool = open_pool(self.settings.owner_url("insight"), size=2, name="test replay")
+        try:
+            return replay.replay(replace(self, pool=pool), fetch or self.fetch, **how)
+        finally:
+            pool.close()
+
     def ask(self, query: Any, division: str = PROVINCE, duty: str = "analyst") -> Any:
         """The answer to a caller with one duty in a division."""
         return self.bus.ask(query, Caller(account="a", grants=(Grant(duty=duty, division=division),)))
@@ -94,14 +106,18 @@ def analyst(account: str = "a", division: str = PROVINCE, fields: tuple[str, ...
 def running_insight(database: str) -> Iterator[Insight]:
     """insight over a database of its own beside the given one, with a world of its own; closed and dropped at the end."""
     server, name = database.rsplit("/", 1)
-    settings = Settings(mode="test", postgres_url=f"{server}/postgres", database_prefix=f"{name}_")
+    secrets = TemporaryDirectory()
+    settings = Settings(
+        mode="test", postgres_url=f"{server}/postgres", database_prefix=f"{name}_", roles=Path(secrets.name)
+    )
     migrate(settings, "insight", SERVICE.package)
     pool = open_pool(settings.database_url("insight"), size=4, name="test insight")
     bus = Bus(SERVICE, pool, None, Tables(), None, SealGuard("insight", pool))  # type: ignore[arg-type]
     print(f"seed {SEED}")  # noqa: T201 - a failure shows it, so that it can be run again
-    instance = Insight(SERVICE, pool, bus, World(SEED))
+    instance = Insight(SERVICE, pool, bus, World(SEED), settings)
     try:
         yield instance
     finally:
         pool.close()
         drop_database(database, f"{name}_insight")
+        secrets.cleanup()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from banyan.cli.clock import forward
 from banyan.contracts import matching as m
 from banyan.contracts.matching_shapes import Turn
 from banyan.kernel.context import Caller
@@ -69,8 +70,7 @@ class Platform:
 
     def tick(self, **span: float) -> None:
         """Moves the clock of the database, sends notices, and does what is due; then all that follows."""
-        moved_ms = int(dt.timedelta(**span).total_seconds() * 1000)
-        self.rows("update clock set offset_ms = offset_ms + %s returning 1", moved_ms)
+        forward(self.app.settings, ("matching",), int(dt.timedelta(**span).total_seconds() * 1000))
         self._sender.turn()
         for schedule in SERVICE.schedules:
             run_schedule(self.bus, schedule)

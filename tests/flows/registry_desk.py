@@ -18,6 +18,7 @@ from banyan.runtime.host.app import App, load_service
 from banyan.runtime.host.migrate import migrate
 from banyan.runtime.host.settings import Settings
 from banyan.runtime.host.work import run_schedule
+from banyan.testkit.owned import drop_database
 from banyan.vault.keys import KeyFolder, create
 
 A_DAY_S = 86_400.0  # a deadline that no test meets
@@ -43,8 +44,7 @@ class Desk:
         """Closes the pool and drops the database."""
         self.app.pool.close()
         server = self.url.rsplit("/", 1)[0] + "/postgres"
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'drop database "{self.url.rsplit("/", 1)[1]}" with (force)')
+        drop_database(server, self.url.rsplit("/", 1)[1])
 
     def caller(self, *duties: str, division: str = SIMING, account: str = "", person: str | None = None) -> Caller:
         duties = duties or ("registrar",)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
+from banyan.cli.clock import forward
 from banyan.contracts import insight
 from banyan.contracts.frame import FilePart
 from banyan.kernel.context import Caller
@@ -187,13 +188,11 @@ def test_what_cannot_be_is_refused_with_what_can_and_a_file_is_gone_when_its_tim
     with pytest.raises(Refused, match="exports_waiting"):
         start(running, table="people", format="csv")
     turn(running)
-    hours = "update clock set offset_ms = offset_ms + %s"
-    with running.bus.own_db() as db:
-        db.run(hours, (73 * 3_600_000,))
+    forward(running.settings, ("insight",), 73 * 3_600_000)
     assert refuses(running, "file_expired", ids[0])
     for _ in range(2):
         run_schedule(running.bus, SERVICE.schedules[0])
     with running.bus.own_db() as db:
         assert db.rows("select count(*) from export_part") == db.rows("select count(*) from export_page") == [(0,)]
         assert db.rows("select distinct state from export") == [("expired",)]
-        db.run(hours, (-73 * 3_600_000,))
+    forward(running.settings, ("insight",), -73 * 3_600_000)

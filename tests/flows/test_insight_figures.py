@@ -11,7 +11,7 @@ import pytest
 
 from banyan.contracts import insight
 from banyan.kernel.refusal import Refused
-from banyan.runtime.events import lag, replay
+from banyan.runtime.events import lag
 from services.insight.service import SERVICE
 from tests.flows.insight_instance import KNOWN, PROVINCE, TREE, Insight, running_insight
 from tests.insight_slowly import Slowly
@@ -169,7 +169,7 @@ def test_a_replay_is_equal_and_heals_a_row_that_was_tampered_with(running: Insig
     running.world.go(400)
     running.take()
     before = running.ask(insight.People(division=PROVINCE))
-    report = replay.replay(running, running.fetch)
+    report = running.replay()
     assert report.equal and report.swapped and report.differences == ()
     assert report.events == sum(len(its) for its in running.world.said.values())
     assert running.ask(insight.People(division=PROVINCE)) == before
@@ -179,16 +179,16 @@ def test_a_replay_is_equal_and_heals_a_row_that_was_tampered_with(running: Insig
             "update person set level = 'senior', talent_basis = 'x' where (person_id, from_pos, from_on) ="
             " (select person_id, from_pos, from_on from person order by 1, 2, 3 limit 1) returning person_id"
         ).fetchone()  # type: ignore[misc]
-    report = replay.replay(running, running.fetch, swap=False)
+    report = running.replay(swap=False)
     assert not report.equal and not report.swapped
     assert [t.table for t in report.tables if t.differences] == ["person"]
     assert all(one in line for line in report.differences)
-    assert not replay.replay(running, running.fetch).equal
-    assert replay.replay(running, running.fetch).equal
+    assert not running.replay().equal
+    assert running.replay().equal
 
     running.world.go(100)
     running.take()
-    assert replay.replay(running, running.fetch).equal
+    assert running.replay().equal
 
 
 def test_a_log_that_is_too_short_replaces_nothing(running: Insight) -> None:
@@ -196,10 +196,10 @@ def test_a_log_that_is_too_short_replaces_nothing(running: Insight) -> None:
     running.take()
     before = running.ask(insight.People(division=PROVINCE))
     with pytest.raises(Refused) as refused:
-        replay.replay(running, lambda stream, after, limit: running.fetch(stream, after, limit)[: max(0, 5 - after)])
+        running.replay(lambda stream, after, limit: running.fetch(stream, after, limit)[: max(0, 5 - after)])
     assert refused.value.code == "log_short"
     assert running.ask(insight.People(division=PROVINCE)) == before
-    assert replay.replay(running, running.fetch).equal
+    assert running.replay().equal
 
 
 def test_the_bulletin_hides_and_every_flaw_is_listed(running: Insight) -> None:

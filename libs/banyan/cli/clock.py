@@ -27,6 +27,6 @@ def forward(settings: Settings, services: tuple[str, ...], by_ms: int) -> int:
         raise Refused("clock_is_real", mode=settings.mode)
     offset = 0
     for service in services:
-        with psycopg.connect(settings.database_url(service), autocommit=True) as connection:
+        with psycopg.connect(settings.owner_url(service), autocommit=True) as connection:
             offset = connection.execute(MOVE, (by_ms,)).fetchone()[0]  # type: ignore[index]
     return offset

@@ -12,6 +12,8 @@ from banyan.contracts import frame
 from banyan.kernel.machine import Machine
 from banyan.kernel.message import ACCOUNT, ANYONE, SYSTEM, Ask, Command, Query, contracts
 from banyan.kernel.refusal import catalogue
+from banyan.runtime.host import roles as host_roles
+from banyan.runtime.host.migrate import MARKED
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 GENERATED = "由 `make docs` 生成，请勿手工修改。"
@@ -21,7 +23,21 @@ EVERYBODY = {ANYONE: "任何人（无需登录）", ACCOUNT: "任何已登录账
 def pages() -> dict[str, str]:
     """Path under docs -> text, of every generated page."""
     drawn = {f"machines/{name}.mmd": machine.mermaid() for name, machine in machines().items()}
-    return {"refusals.md": refusals(), "roles.md": roles(), **drawn}
+    return {"refusals.md": refusals(), "roles.md": roles(), "../deploy/roles.sql": database_roles(), **drawn}
+
+
+def database_roles() -> str:
+    """deploy/roles.sql: roles and databases of every service, for an administrator of PostgreSQL."""
+    rights = [f"--   {table}: {may}" for table, may in host_roles.FRAME.items()]
+    rights += [f"--   *{host_roles.HISTORY_ENDING}: {host_roles.HISTORY}", f"--   其余: {host_roles.RECORD}"]
+    head = (
+        f"-- {GENERATED}来源：libs/banyan/runtime/host/roles.py。仅当执行 banyan migrate 的数据库用户无权建立角色时才需要。\n"
+        "-- psql -v migrator=该用户 "
+        + " ".join(f'-v banyan_{name}="$(cat 口令目录/{name}.password)"' for name in SERVICES)
+        + " -f roles.sql\n"
+        "-- 各表的权限由 banyan migrate 授予服务角色：\n" + "\n".join(rights) + "\n\n"
+    )
+    return head + host_roles.script((f"banyan_{name}" for name in SERVICES), f"{MARKED}:production")
 
 
 def refusals() -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client import start_http_server
 
+from banyan.kernel.refusal import Refused
+from banyan.runtime.host import roles, telemetry
 from banyan.runtime.host import settings as all_settings
-from banyan.runtime.host import telemetry
 from banyan.runtime.host.app import App, load_service, open_keys, package_of
+from banyan.runtime.host.migrate import mark, require_ours
 from banyan.runtime.host.migrate import migrate as migrate_one
-from banyan.runtime.host.migrate import require_ours
 from banyan.runtime.host.settings import Settings
 from banyan.testkit.detached import free_port
 
@@ -80,8 +81,14 @@ def gateway() -> None:
 
 
 def migrate(names: Sequence[str]) -> None:
-    """Brings the databases up to date and says where they stand."""
+    """Brings the databases up to date and says where they stand; where it may make no roles, shows the SQL for them."""
     settings = all_settings.load()
-    for name in names or SERVICES:
-        revision = migrate_one(settings, name.rsplit(".", 1)[-1], package_of(name))
-        log.info("数据库已是最新", service=name, revision=revision)
+    short = {name: name.rsplit(".", 1)[-1] for name in names or SERVICES}
+    try:
+        for name, service in short.items():
+            revision = migrate_one(settings, service, package_of(name))
+            log.info("数据库已是最新", service=service, revision=revision)
+    except Refused as refused:
+        if refused.code == "roles_missing":
+            print(roles.script(map(settings.database, short.values()), mark(settings)))
+        raise

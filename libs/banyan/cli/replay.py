@@ -19,7 +19,7 @@ SHOWN = 20
 def rebuilt(laptop: Laptop, service: str, progress: Callable[[str, int, int], None]) -> Report:
     """Rebuilds, compares and swaps; nothing is empty for a moment meanwhile. `progress`: stream, position, head."""
     settings = laptop.settings()
-    app = App(load_service(service), settings, open_keys(settings))
+    app = App(load_service(service), settings, open_keys(settings), as_owner=True)
     client = ThreadClient(settings.amqp_url, connection_name="banyan replay")
     try:
         return replay(app, LogReader(client, app).fetch, progress=progress)

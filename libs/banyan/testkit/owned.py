@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from banyan.runtime.host.roles import owner_of
 from banyan.testkit.rabbit import management_call
 
 TEST_PREFIX = "banyan_test_"
@@ -43,9 +44,11 @@ def create_database(url: str, name: str) -> str:
 
 
 def drop_database(url: str, name: str) -> None:
-    """Drops a database of ours, its sessions with it; a missing one is fine."""
+    """Drops a database of ours, its sessions and its roles with it; a missing one is fine."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(ours(name))))
+        for role in (name, owner_of(name)):
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 
 def create_vhost(amqp_url: str, admin_url: str, name: str) -> str:

@@ -11,6 +11,8 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from banyan.runtime.host import roles
+
 LIVE, REBUILD, OLD = "live", "rebuild", "replaced"
 DIFFERENCES = 20  # how many differing rows of a table are named
 
@@ -27,11 +29,17 @@ def make(connection: Any, metadata: MetaData, schema: str) -> None:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
     connection.execute("set local search_path to default")
+    roles.grant_schema(connection, schema)
 
 
 def make_live(connection: Any, metadata: MetaData) -> None:
     """What a service's first migration calls: the live schema, and that names are looked for in it after `public`."""
     make(connection, metadata, LIVE)
+    look_in_live(connection)
+
+
+def look_in_live(connection: Any) -> None:
+    """Sets for the database what no dump of it holds: names are looked for in the live schema after `public`."""
     database = connection.execute("select current_database()").fetchone()[0]
     path = sql.SQL("alter database {} set search_path = public, {}")
     connection.execute(path.format(sql.Identifier(database), sql.Identifier(LIVE)))

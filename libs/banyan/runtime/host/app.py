@@ -37,16 +37,17 @@ def load_service(name: str) -> Service:
 
 @dataclass
 class App:
-    """What serve and work share for one service."""
+    """What serve and work share for one service; `as_owner` is for an operator's command that makes tables."""
 
     service: Service
     settings: Settings
     keys: KeyFolder
+    as_owner: bool = False
 
     @cached_property
     def pool(self) -> Pool:
         """The pool of the service's own database."""
-        url = self.settings.database_url(self.service.name)
+        url = (self.settings.owner_url if self.as_owner else self.settings.database_url)(self.service.name)
         return open_pool(url, size=self.settings.pool_size, name=f"banyan {self.service.name}")
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 Pool = ConnectionPool[psycopg.Connection]
@@ -10,11 +11,12 @@ Pool = ConnectionPool[psycopg.Connection]
 
 def open_pool(url: str, *, size: int, name: str) -> Pool:
     """A pool of up to `size` autocommit connections; a command writes begin and commit itself, in pipelines."""
+    options = f"{conninfo_to_dict(url).get('options', '')} -c timezone=UTC"
     pool: Pool = ConnectionPool(
         url,
         min_size=1,
         max_size=size,
-        kwargs={"autocommit": True, "application_name": name, "options": "-c timezone=UTC"},
+        kwargs={"autocommit": True, "application_name": name, "options": options},
         check=None,
         timeout=10,
         max_idle=120,

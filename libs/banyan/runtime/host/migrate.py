@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,49 +12,44 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg import sql
-from sqlalchemy import create_engine, pool
+from sqlalchemy import MetaData, create_engine, pool
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.events import lag
+from banyan.runtime.host import roles
 from banyan.runtime.host.settings import Settings
 
-MARKED = "banyan"  # the comment on a database that says who made it: <mode> of banyan
-
-MARK_OF = "select shobj_description(oid, 'pg_database') from pg_database where datname = %s"
+MARKED = "banyan"  # the comment on a database's roles says who made them: banyan:<mode>
 
 
 def mark(settings: Settings) -> str:
-    """What stands on a database that this mode may write to."""
+    """What stands on the roles of a database that this mode may write to."""
     return f"{MARKED}:{settings.mode}"
 
 
 def ensure_database(settings: Settings, service: str) -> None:
-    """Creates the service's database where there is none; refuses `not_our_database` at one of another maker."""
-    name = f"{settings.database_prefix}{service}"
+    """Makes the service's database and its two roles where they are missing; see `roles.ensure` for what it refuses."""
+    secret = settings.role_password(service, make=True)
     with psycopg.connect(settings.postgres_url, autocommit=True) as connection:
-        found = connection.execute(MARK_OF, (name,)).fetchone()
-        if found is None:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-            note = sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(mark(settings)))
-            connection.execute(note)
-        elif found[0] != mark(settings):
-            raise Refused("not_our_database", database=name, marked=found[0] or "", mode=settings.mode)
+        roles.ensure(connection, settings.database(service), mark(settings), secret)
 
 
 def require_ours(settings: Settings, service: str) -> None:
-    """Refuses `not_our_database` unless the service's database bears this mode's mark: asked before a process serves."""
-    name = f"{settings.database_prefix}{service}"
-    with psycopg.connect(settings.database_url(service)) as connection:
-        found = connection.execute(MARK_OF, (name,)).fetchone()
-    if found is None or found[0] != mark(settings):
-        raise Refused("not_our_database", database=name, marked=(found and found[0]) or "", mode=settings.mode)
+    """Refuses `not_our_database` unless the service's database bears this mode's mark: asked before a process serves.
+
+    Refuses `no_entry_to_database` where the service's role cannot connect to it at all."""
+    try:
+        connection = psycopg.connect(settings.database_url(service))
+    except psycopg.OperationalError as error:
+        raise Refused("no_entry_to_database", database=settings.database(service), said=str(error)) from error
+    with connection:
+        roles.check(connection, settings.database(service), mark(settings))
 
 
 def migrate(settings: Settings, service: str, package: str) -> str:
     """Runs every missing migration of a service in one transaction each; answers the revision it stands at."""
     ensure_database(settings, service)
-    engine = create_engine(_sqlalchemy_url(settings.database_url(service)), poolclass=pool.NullPool)
+    engine = create_engine(_sqlalchemy_url(settings.owner_url(service)), poolclass=pool.NullPool)
     with engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
         driver.execute("select pg_advisory_xact_lock(hashtext('banyan migrate'))")
@@ -63,7 +59,15 @@ def migrate(settings: Settings, service: str, package: str) -> str:
         config = _config(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        roles.grant(driver, declared_rights(package))
         return str(MigrationContext.configure(connection).get_current_revision())
+
+
+def declared_rights(package: str) -> dict[str, str]:
+    """Table → rights of the login role, where a service's tables.py declares more than a record's."""
+    said = vars(importlib.import_module(f"{package}.tables")).values()
+    tables = [table for each in said if isinstance(each, MetaData) for table in each.tables.values()]
+    return {table.name: table.info["rights"] for table in tables if "rights" in table.info}
 
 
 def newest(package: str) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from banyan.kernel.refusal import Refused
+from banyan.runtime.host import roles
 from banyan.vault.keys import default_folder
 
 
@@ -18,10 +20,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BANYAN_", extra="ignore")
 
     mode: Literal["production", "demo", "test"] = "production"
-    postgres_url: str = ""  # of the server, with a database that may create others only while setting up
+    postgres_url: str = ""  # of the server; its user migrates, backs up and restores, the processes are roles of their own
     amqp_url: str = ""
     database_prefix: str = "banyan_"  # a service's database is prefix + name
     keys: Path | None = None  # the folder of keys; default: outside the clone, in the user's data folder
+    roles: Path | None = None  # the folder of the roles' passwords, <service>.password; default: beside the keys
     erasures: Path | None = None  # the ledger of erasures, outside of the databases; default: beside the keys
     run: Path = Path(".run")  # where the file adapter of notices, uploads and logs live
     http_host: str = "127.0.0.1"
@@ -41,9 +44,28 @@ class Settings(BaseSettings):
         """Where the ledger of erasures lies."""
         return self.erasures or self.key_folder() / "erasures"
 
+    def database(self, service: str) -> str:
+        """The name of a service's database, and of the role that its processes are."""
+        return f"{self.database_prefix}{service}"
+
+    def role_password(self, service: str, *, make: bool = False) -> str:
+        """The password of a service's role; refuses `role_password_missing` unless it may be made."""
+        folder = self.roles or self.key_folder() / "roles"
+        return roles.password(folder / f"{service}.password", make=make)
+
     def database_url(self, service: str) -> str:
-        """The URL of a service's own database."""
-        return f"{self.postgres_url.rstrip('/').rsplit('/', 1)[0]}/{self.database_prefix}{service}"
+        """The URL of a service's own database as the service's own role."""
+        name, parts = self.database(service), urlsplit(self.postgres_url)
+        place = parts.netloc.rsplit("@", 1)[-1]
+        secret = quote(self.role_password(service), safe="")
+        return urlunsplit(parts._replace(netloc=f"{quote(name, safe='')}:{secret}@{place}", path=f"/{name}"))
+
+    def owner_url(self, service: str) -> str:
+        """The URL of a service's own database as its owner: for migrating, restoring, replaying, moving the clock."""
+        name, parts = self.database(service), urlsplit(self.postgres_url)
+        as_owner = f"options=-c%20role%3D{roles.owner_of(name)}"
+        query = f"{parts.query}&{as_owner}" if parts.query else as_owner
+        return urlunsplit(parts._replace(path=f"/{name}", query=query))
 
 
 def load() -> Settings:
