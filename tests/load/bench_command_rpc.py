@@ -46,7 +46,7 @@ def serving(amqp_url: str) -> Iterator[Laptop]:
 
 
 def _database(laptop: Laptop) -> psycopg.Connection[Any]:
-    return psycopg.connect(laptop.settings().database_url("sample"), autocommit=True)
+    return psycopg.connect(laptop.settings().owner_url("sample"), autocommit=True)
 
 
 def _answered(laptop: Laptop) -> int:

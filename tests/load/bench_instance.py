@@ -64,7 +64,7 @@ def app_of(name: str, title: str) -> Iterator[App]:
         made = keys.create(settings.key_folder())
         migrate(settings, name.rsplit(".", 1)[-1], name)
         telemetry.start(settings, title)
-        app = App(load_service(name), settings, made)
+        app = App(load_service(name), settings, made, as_owner=True)  # a bench also vacuums and makes tables
         try:
             yield app
         finally:
