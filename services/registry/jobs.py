@@ -14,7 +14,9 @@ from banyan.contracts.registry import FinishImport, KeepRefusedRows, RegisterPer
 from banyan.kernel.message import Done
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.many import run_many
+from banyan.runtime.commands.orders import SYSTEM_TIMEOUT_S, Order
 from banyan.runtime.commands.store import Db
+from banyan.runtime.host import clock
 from banyan.runtime.host.jobs import Run, job
 from services.registry.domain.imports import Import, Upload
 from services.registry.imports import Reader, rows_of
@@ -88,8 +90,9 @@ def _registered(run: Run, record: Import, good: Sequence[Numbered]) -> list[tupl
         seen.add((command.name, command.phone))
     if not now:
         return []
-    keys = [f"{run.id}:{number}" for number, _ in now]
-    answers = run_many(run.bus, [command for _, command in now], record.started_by, keys)
+    deadline_s = clock.epoch_s() + SYSTEM_TIMEOUT_S
+    orders = [Order(command, record.started_by, f"{run.id}:{number}", deadline_s) for number, command in now]
+    answers = run_many(run.bus, orders)
     refusals = [(number, no) for (number, _), no in zip(now, answers, strict=True) if isinstance(no, Refused)]
     return refusals + _registered(run, record, later)
 

@@ -86,16 +86,19 @@ def test_two_officers_on_one_version_one_is_told_both_sides(shared: Instance) ->
     assert "王二" not in str(facts)
 
 
-def test_a_command_that_waits_beyond_its_deadline_is_not_executed_later(shared: Instance) -> None:
-    tree, key = shared.plant("久等"), str(uuid.uuid4())
+@pytest.mark.parametrize("method", ["water_tree", "water_trees"])
+def test_a_command_that_waits_beyond_its_deadline_is_not_executed_later(shared: Instance, method: str) -> None:
+    tree, key = shared.plant(f"久等{method}"), str(uuid.uuid4())
+    order: dict[str, Any] = {"tree_id": tree, "litres": 9}
+    order = {"items": [order]} if method == "water_trees" else order
     with psycopg.connect(shared.database) as other:
         other.execute("select 1 from tree where id = %s for update", (tree,))
         with pytest.raises(Refused) as refused:
-            shared.command("water_tree", key=key, tree_id=tree, litres=9, timeout_s=1)
+            shared.command(method, key=key, **order, timeout_s=1)
         assert refused.value.code in ("deadline_past", "outcome_unknown")
         shared.wait_until(lambda: not _asked(shared), "the database has given up, too")
     assert shared.query("see_tree", tree_id=tree)["litres"] == 0
-    shared.command("water_tree", key=key, tree_id=tree, litres=9)
+    shared.command(method, key=key, **order)
     assert shared.query("see_tree", tree_id=tree)["litres"] == 9, "the same key, with time, is a fresh start"
 
 

@@ -15,7 +15,7 @@ try:
     green.patch()
 except RuntimeError as error:
     sys.exit(str(error))
-green.assert_green_psycopg()
+green.green_psycopg()
 
 import eventlet  # noqa: E402
 import psycopg  # noqa: E402

@@ -101,7 +101,7 @@ def answer(call: Call) -> bytes:
 
 
 logging.basicConfig(level=logging.INFO)
-green.assert_green_psycopg()
+green.green_psycopg()
 green.serve(
     {"main": answer, "other": answer},
     URL,

@@ -27,6 +27,10 @@ def test_a_command_becomes_an_event_a_figure_and_a_proof(platform: Instance) -> 
     assert verify(items, public_keys=platform.public_keys()).whole
 
 
+def test_serve_became_green_before_anything_had_to_be_mended(platform: Instance) -> None:
+    assert "monkey_patch" not in (platform.laptop.folder / "serve.log").read_text("utf-8")
+
+
 def test_the_same_key_answers_the_same_and_another_body_is_refused(platform: Instance) -> None:
     first = platform.command("plant_tree", key="k", division="350203001000", label="一")
     assert platform.command("plant_tree", key="k", division="350203001000", label="一") == first

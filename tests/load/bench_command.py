@@ -1,23 +1,25 @@
 """A durable command in process over the same five statements in raw psycopg: `python -m tests.load.bench_command`.
 
-Both write the same tables over the same pool with fsync on. Ours is the whole command: token, duty, key, lock, rule,
-record, history, event, NOTIFY, notice, audit, reply, telemetry. Raw is five statements and a commit, each waited for.
+Both write the same tables over the same pool with fsync on, in a green process with the wait function of `banyan serve`,
+where commands run. Ours is the whole command: token, duty, key, lock, rule, record, history, event, NOTIFY, notice, audit,
+reply, telemetry. Raw is five statements and a commit, each waited for.
 """
 
 from __future__ import annotations
 
-import os
+from banyan.runtime.rpc import green
 
-os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")  # that of `banyan serve`, where commands run
+green.patch()
+green.green_psycopg()
 
-import datetime as dt
-import hashlib
-import json
-import uuid
-from typing import Any
+import datetime as dt  # noqa: E402
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import uuid  # noqa: E402
+from typing import Any  # noqa: E402
 
-from banyan.runtime.host.app import App
-from tests.load import bench_instance as bench
+from banyan.runtime.host.app import App  # noqa: E402
+from tests.load import bench_instance as bench  # noqa: E402
 
 TREES, SLICES, TIMES, WARM = 1_000, 12, 50, 100
 KEY = "insert into idempotency (caller, key, method, body_hash, reply, expires_at) values (%s, %s, %s, %s, %s, %s)"
@@ -87,7 +89,6 @@ def measure(rounds: int) -> dict[str, Any]:
     return {
         "command_vs_raw_sql": bench.median_ratio(found, "ours", "raw"),
         "command_vs_pipelined_sql": bench.median_ratio(found, "ours", "pipelined"),
-        "wait": os.environ["PSYCOPG_WAIT_FUNC"],
         "rounds": found,
     }
 

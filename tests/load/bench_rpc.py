@@ -99,7 +99,11 @@ class Peer:
         except BaseException:
             self.server.end()
             raise
-        self.rate(CALLS["warm"])
+        try:
+            self.rate(CALLS["warm"])
+        except BaseException:
+            self.end()
+            raise
 
     def rate(self, calls: int = CALLS["rate"]) -> float:
         """Calls a second by 20 callers."""
@@ -121,15 +125,23 @@ def stocks() -> dict[str, Path | str]:
 
 
 def tuned(python: Path | str, url: str) -> list[dict[str, Any]]:
-    """All arrangements of a stock version, each with its rate and its p50."""
+    """All arrangements of a stock version that answer, each with its rate and its p50; one whose calls fail is no peer."""
     tried: list[dict[str, Any]] = []
     for style in STYLES:
         for prefetch in PREFETCHES:
-            peer = Peer(python, "rpc_stock_peer.py", url, prefetch=prefetch, style=style)
-            rate = statistics.median(peer.rate(CALLS["tune"]) for _ in range(3))
-            p50_ms = statistics.median(peer.p50(CALLS["warm"]) for _ in range(3))
-            tried.append({"prefetch": prefetch, "style": style, "rate": rate, "p50_ms": p50_ms})
-            peer.end()
+            try:
+                peer = Peer(python, "rpc_stock_peer.py", url, prefetch=prefetch, style=style)
+            except RuntimeError as error:
+                print(f"{style}, prefetch {prefetch}: {error}", file=sys.stderr)
+                continue
+            try:
+                rate = statistics.median(peer.rate(CALLS["tune"]) for _ in range(3))
+                p50_ms = statistics.median(peer.p50(CALLS["warm"]) for _ in range(3))
+                tried.append({"prefetch": prefetch, "style": style, "rate": rate, "p50_ms": p50_ms})
+            except RuntimeError as error:
+                print(f"{style}, prefetch {prefetch}: {error}", file=sys.stderr)
+            finally:
+                peer.end()
     return tried
 
 

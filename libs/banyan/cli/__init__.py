@@ -18,6 +18,10 @@ RUN = Path(".run/demo")
 
 def main() -> int:
     """Runs a command; a refusal is told in 中文 with its code, facts and remedy, and ends with 2."""
+    if sys.argv[1:2] == ["serve"]:  # before typer imports what a process that became green later would have to mend
+        from banyan.runtime.rpc import green
+
+        green.patch()
     try:
         app()
     except Refused as refused:
@@ -30,9 +34,6 @@ def main() -> int:
 @app.command()
 def serve(services: Services = None) -> None:
     """应答 RPC 调用（一个进程可承载若干服务）。"""
-    from banyan.runtime.rpc import green
-
-    green.patch()
     from banyan.cli.processes import serve as run
 
     run(services or [])

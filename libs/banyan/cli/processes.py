@@ -53,7 +53,7 @@ def serve(names: Sequence[str]) -> None:
     """Answers RPC for the services."""
     from banyan.runtime.rpc import green
 
-    green.assert_green_psycopg()
+    green.green_psycopg()
     settings, apps = _apps(names, "banyan serve")
     handlers = {app.service.name: app.bus.execute for app in apps}
     green.serve(handlers, settings.amqp_url, max_workers=settings.workers, on_ready=_ready(settings, "serve"))

@@ -2,8 +2,7 @@
 
 decode -> duty -> BEGIN; key, lock -> jurisdiction -> decide
        -> save, events, notices, audit, reply under the key -> COMMIT.
-Four statements where the rule needs nothing but its record: begin; key and lock; all that is written; commit. A pipeline
-would save two round trips and costs a green process more than those: it waits on the socket at every statement.
+Two round trips where the rule needs nothing but its record: begin, key and lock; all that is written and the commit.
 """
 
 from __future__ import annotations
@@ -39,6 +38,8 @@ from banyan.runtime.commands.orders import (
     SYSTEM_TIMEOUT_S,
     Order,
 )
+from banyan.runtime.commands.settled import settled
+from banyan.runtime.commands.statements import together
 from banyan.runtime.commands.store import Db, subject_of
 from banyan.runtime.commands.write import Outcome, write_and_end
 from banyan.runtime.host import clock, telemetry
@@ -101,6 +102,8 @@ class Bus:
                     raise
                 except (errors.SerializationFailure, errors.DeadlockDetected, psycopg.OperationalError) as error:
                     wait_or_refuse(error, attempt, order.deadline_s)
+                except errors.InvalidSqlStatementName:
+                    continue  # see `together`
                 except errors.IntegrityError as error:
                     constraint = refusal_of(error)
                     self._bind_refusal(order, constraint, span)
@@ -124,21 +127,17 @@ class Bus:
                 outcome = Outcome()
                 db = Db(connection, self.vault, context, service=self.service.name)
                 done = self._decide(db, decision, command, row[2:], outcome)
-                reply = msgspec.json.encode(msgspec.structs.replace(done, audit_unsealed=unsealed))
-                self._write(db, order, outcome, reply, unsealed, span)
-                return reply
+                return self._write(db, order, outcome, msgspec.structs.replace(done, audit_unsealed=unsealed), span)
             except BaseException:
                 roll_back(connection)
                 raise
 
     def _begin(self, connection: Any, decision: Decision, order: Order, body_hash: bytes) -> Any:
-        left_ms = max(1, int((order.deadline_s - clock.epoch_s()) * 1000))
-        connection.execute(BEGIN.format(left_ms=left_ms), prepare=False)
         expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)
         record_id = getattr(order.command, decision.key) if decision.key else None
         key = (order.caller.account, order.key, order.command.method(), body_hash, expires)
-        parameters = (*key, record_id)
-        return connection.execute(self._first[decision.command], parameters).fetchone()
+        first = (self._first[decision.command], (*key, record_id))
+        return together(connection, BEGIN % order.left_ms(), first).fetchone()
 
     def kept_answer(self, connection: Any, order: Order) -> Done | Refused:
         """The answer that a key already has, as a value."""
@@ -208,54 +207,28 @@ class Bus:
             found[name] = records if many else (records[0] if records else None)
         return found
 
-    def _write(
-        self, db: Db, order: Order, outcome: Outcome, reply: bytes, unsealed: bool, span: telemetry.Span
-    ) -> None:
-        context = db.context
-        row = audit.row(
-            service=self.service.name,
-            method=order.command.method(),
-            caller=order.caller,
-            at=context.now,
-            outcome="done",
-            record=outcome.changes[0].record.id if outcome.changes else None,
-            subjects=_subjects(outcome),
-            seen=db.seen,
-            reason=getattr(order.command, "reason", None),
-            unsealed=unsealed,
-            trace_id=span.trace_id,
+    def _write(self, db: Db, order: Order, outcome: Outcome, done: Done, span: telemetry.Span) -> bytes:
+        """Writes all that the command changed and commits; answers its reply."""
+        now = db.context.now
+        end = settled(
+            self.service, order, done, now=now, trace_id=span.trace_id, subjects=_subjects(outcome), seen=db.seen
         )
         until = clock.utc_now() + dt.timedelta(days=KEY_DAYS)
-        answer = (reply.decode(), until, order.caller.account, order.key)
-        last = [(audit.INSERT, (context.now, row)), (ANSWER, answer)]
-        write_and_end(db.connection, outcome, context, db.keys, span.traceparent, last)
+        answer = (end.reply, until, order.caller.account, order.key)
+        last = [(audit.INSERT, (now, end.audit_row)), (ANSWER, answer)]
+        write_and_end(db.connection, outcome, db.context, db.keys, span.traceparent, last)
+        return end.reply.encode()
 
     def _bind_refusal(self, order: Order, refused: Refused, span: telemetry.Span) -> None:
         """Keeps the refusal under the key until the deadline and notes it, in a transaction of its own."""
         if isinstance(refused, _Again) or refused.code in ("key_reused", "deadline_past", "unavailable"):
             return
-        command = order.command
         expires = dt.datetime.fromtimestamp(order.refused_until_s, dt.UTC)
-        reply = msgspec.json.encode([refused.code, dict(refused.facts)]).decode()
         with self.pool.connection() as connection, connection.transaction():
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-            row = self.refusal_row(order, refused, now, span)
-            bound = (order.caller.account, order.key, command.method(), order.body_hash(), reply, expires)
-            connection.execute(REFUSAL, (now, row, *bound))
-
-    def refusal_row(self, order: Order, refused: Refused, now: dt.datetime, span: telemetry.Span) -> str:
-        """The audit row of a refused command."""
-        decision = self.service.decisions.get(type(order.command))
-        record = getattr(order.command, decision.key) if decision and decision.key else None
-        return audit.row(
-            service=self.service.name,
-            method=order.command.method(),
-            caller=order.caller,
-            at=now,
-            outcome=refused.code,
-            record=record,
-            trace_id=span.trace_id,
-        )
+            end = settled(self.service, order, refused, now=now, trace_id=span.trace_id)
+            bound = (order.caller.account, order.key, order.command.method(), order.body_hash(), end.reply, expires)
+            connection.execute(REFUSAL, (now, end.audit_row, *bound))
 
     def run_bulk(self, order: Order) -> bytes:
         """Many at once; see `many.run_bulk`."""

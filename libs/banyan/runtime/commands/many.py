@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psycopg
 import structlog
 from psycopg import errors
 
-from banyan.kernel.context import Caller, Context
+from banyan.kernel.context import Context
 from banyan.kernel.decision import Decision
 from banyan.kernel.message import Command, Done
 from banyan.kernel.refusal import Refused
-from banyan.runtime.commands import access, audit, codec
+from banyan.runtime.commands import access, codec
 from banyan.runtime.commands.collect import collect, same_version
-from banyan.runtime.commands.faults import refusal_of, roll_back
-from banyan.runtime.commands.keys import PersonKeys
-from banyan.runtime.commands.orders import KEY_DAYS, Order
+from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.orders import BEGIN, KEY_DAYS, Order
+from banyan.runtime.commands.settled import Settled, settled
 from banyan.runtime.commands.store import Db, subject_of
-from banyan.runtime.commands.write import Outcome, write
+from banyan.runtime.commands.write import WAKE, Outcome, write
 from banyan.runtime.host import clock, telemetry
 
 if TYPE_CHECKING:
@@ -50,20 +52,19 @@ def run_bulk(bus: Bus, order: Order) -> bytes:
     limit = type(order.command).limit  # type: ignore[attr-defined]
     if len(items) > limit:
         raise Refused("too_many", limit=limit, given=len(items))
-    keys = [f"{order.key}:{number}" for number in range(len(items))]
+    orders = [replace(order, command=item, key=f"{order.key}:{number}") for number, item in enumerate(items)]
     if items and suits(bus.service.decisions[type(items[0])], items):
-        found = run_many(bus, items, order.caller, keys)
+        found = run_many(bus, orders)
     else:
-        found = [_one_by_itself(bus, order, item, key) for item, key in zip(items, keys, strict=True)]
+        found = [_one_by_itself(bus, one) for one in orders]
     return msgspec.json.encode({"items": [_told(one) for one in found]})
 
 
-def _one_by_itself(bus: Bus, order: Order, item: Command, key: str) -> Answer:
+def _one_by_itself(bus: Bus, order: Order) -> Answer:
     try:
-        reply = bus.run(Order(item, order.caller, key, order.deadline_s, order.traceparent))
+        return msgspec.json.decode(bus.run(order), type=Done)
     except Refused as refused:
         return refused
-    return msgspec.json.decode(reply, type=Done)
 
 
 def _told(one: Answer) -> dict[str, Any]:
@@ -80,25 +81,35 @@ def suits(decision: Decision, commands: Sequence[Command]) -> bool:
     return len(set(ids)) == len(ids)
 
 
-def run_many(bus: Bus, commands: Sequence[Command], caller: Caller, keys: Sequence[str]) -> list[Answer]:
-    """Answers item by item, in order; all are of one class that `suits`. A key seen before answers as before."""
-    caller = access.require_duty(type(commands[0]), caller)
-    bus.guard.check(type(commands[0]))
+def run_many(bus: Bus, orders: Sequence[Order]) -> list[Answer]:
+    """Answers item by item, in order; all are one caller's, until one deadline, of one class that `suits`.
+
+    A key seen before answers as before. Refuses `deadline_past` where the whole took longer, `unavailable` where the
+    database could not be asked: what was committed by then is answered when the same keys are sent again.
+    """
+    first = orders[0]
+    access.require_duty(type(first.command), first.caller)
+    unsealed = bus.guard.check(type(first.command))
     answers: dict[str, Answer] = {}
-    _halving(bus, list(zip(commands, keys, strict=True)), caller, answers)
-    return [answers[key] for key in keys]
+    for attempt in range(1000):
+        try:
+            _halving(bus, orders, unsealed, answers)
+            return [answers[order.key] for order in orders]
+        except (errors.SerializationFailure, errors.DeadlockDetected, psycopg.OperationalError) as error:
+            wait_or_refuse(error, attempt, first.deadline_s)
+    raise AssertionError("unreachable: the deadline ends the loop")
 
 
-def _halving(bus: Bus, items: list[tuple[Command, str]], caller: Caller, answers: dict[str, Answer]) -> None:
+def _halving(bus: Bus, orders: Sequence[Order], unsealed: bool, answers: dict[str, Answer]) -> None:
     try:
-        answers.update(_together(bus, items, caller))
+        answers.update(_together(bus, orders, unsealed))
     except errors.IntegrityError as error:
-        if len(items) == 1:
-            answers[items[0][1]] = _refusal(error)
+        if len(orders) == 1:
+            answers[orders[0].key] = _refusal(error)
             return
-        middle = len(items) // 2
-        _halving(bus, items[:middle], caller, answers)
-        _halving(bus, items[middle:], caller, answers)
+        middle = len(orders) // 2
+        _halving(bus, orders[:middle], unsealed, answers)
+        _halving(bus, orders[middle:], unsealed, answers)
 
 
 def _refusal(error: errors.IntegrityError) -> Refused:
@@ -110,45 +121,57 @@ def _refusal(error: errors.IntegrityError) -> Refused:
         return Refused("internal")
 
 
-def _together(bus: Bus, items: list[tuple[Command, str]], caller: Caller) -> dict[str, Answer]:
-    decision = bus.service.decisions[type(items[0][0])]
-    name = f"{bus.service.name}.{items[0][0].method()}.many"
-    with telemetry.span(name, None) as span, bus.pool.connection() as connection:
+def _together(bus: Bus, orders: Sequence[Order], unsealed: bool) -> dict[str, Answer]:
+    command, caller = orders[0].command, orders[0].caller
+    decision = bus.service.decisions[type(command)]
+    name = f"{bus.service.name}.{command.method()}.many"
+    with telemetry.span(name, orders[0].traceparent) as span, bus.pool.connection() as connection:
         try:
-            connection.execute("begin")
+            connection.execute(BEGIN % orders[0].left_ms(), prepare=False)
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-            fresh, again = _claim(bus, connection, items, caller)
-            context = bus.context(caller, now, items[0][0].may)
-            keys = PersonKeys(connection, bus.vault)
+            fresh, again = _claim(bus, connection, orders)
+            context = bus.context(caller, now, command.may)
+            db = Db(connection, bus.vault, context, service=bus.service.name)
             outcome = Outcome()
             locked = _lock(connection, decision, fresh)
-            answers = _decide_all(bus, decision, fresh, locked, connection, context, keys, outcome)
+            decided = _decide_all(bus, decision, fresh, locked, db, outcome)
+            answers = {key: _marked(answer, unsealed) for key, answer in decided.items()}
+            ends = _ends(bus, decision, fresh, answers, now, span, outcome)
             with connection.pipeline():
-                write(connection, outcome, context, keys, span.traceparent)
-                _settle(bus, connection, decision, fresh, answers, caller, now, span, outcome)
+                write(connection, outcome, context, db.keys, span.traceparent)
+                refused = [isinstance(answers[order.key], Refused) for order in fresh]
+                replies = [end.reply for end in ends]
+                connection.execute(REPLIES, ([order.key for order in fresh], replies, refused, caller.account))
+                connection.execute(NOTE, (now, [end.audit_row for end in ends]))
                 connection.execute("commit")
+                if outcome.events:
+                    connection.execute(WAKE)
             return {**again, **answers}
         except BaseException:
             roll_back(connection)
             raise
 
 
-def _claim(bus: Bus, connection: Any, items: Any, caller: Caller) -> tuple[list[Any], dict[str, Answer]]:
+def _marked(answer: Answer, unsealed: bool) -> Answer:
+    return msgspec.structs.replace(answer, audit_unsealed=True) if unsealed and isinstance(answer, Done) else answer
+
+
+def _claim(bus: Bus, connection: Any, orders: Sequence[Order]) -> tuple[list[Order], dict[str, Answer]]:
     """Which items are new, and the answers of those that are not."""
-    method = items[0][0].method()
+    caller, method = orders[0].caller, orders[0].command.method()
     until = clock.utc_now() + dt.timedelta(days=KEY_DAYS)
-    hashes = [Order(command, caller, key, 0).body_hash() for command, key in items]
-    rows = connection.execute(KEYS, (caller.account, method, until, [key for _, key in items], hashes)).fetchall()
+    keys, hashes = [order.key for order in orders], [order.body_hash() for order in orders]
+    rows = connection.execute(KEYS, (caller.account, method, until, keys, hashes)).fetchall()
     new = {row[0] for row in rows}
-    again = {key: bus.kept_answer(connection, Order(c, caller, key, 0)) for c, key in items if key not in new}
-    return [item for item in items if item[1] in new], again
+    again = {order.key: bus.kept_answer(connection, order) for order in orders if order.key not in new}
+    return [order for order in orders if order.key in new], again
 
 
-def _lock(connection: Any, decision: Decision, items: Any) -> dict[str, tuple[Any, int]]:
+def _lock(connection: Any, decision: Decision, orders: Sequence[Order]) -> dict[str, tuple[Any, int]]:
     """The records of all items, locked in id order: id → (record, version)."""
     if decision.key is None:
         return {}
-    ids = sorted(getattr(command, decision.key) for command, _ in items)
+    ids = sorted(getattr(order.command, decision.key) for order in orders)
     sql = f"select id, version, body::text from {decision.on.kind} where id = any(%s) order by id for update"
     rows = connection.execute(sql, (ids,)).fetchall()
     return {id: (codec.decode(body, decision.on), version) for id, version, body in rows}
@@ -157,27 +180,24 @@ def _lock(connection: Any, decision: Decision, items: Any) -> dict[str, tuple[An
 def _decide_all(
     bus: Bus,
     decision: Decision,
-    items: Any,
+    orders: Sequence[Order],
     locked: dict[str, tuple[Any, int]],
-    connection: Any,
-    context: Context,
-    keys: PersonKeys,
+    db: Db,
     outcome: Outcome,
 ) -> dict[str, Answer]:
-    if not items:
+    if not orders:
         return {}
-    db = Db(connection, bus.vault, context, keys, service=bus.service.name)
-    commands = [command for command, _ in items]
-    facts = {name: bus.service.facts[name](db, commands, context) for name in decision.facts}
+    commands = [order.command for order in orders]
+    facts = {name: bus.service.facts[name](db, commands, db.context) for name in decision.facts}
     answers: dict[str, Answer] = {}
-    for number, (command, key) in enumerate(items):
+    for number, order in enumerate(orders):
         try:
-            record, version = _its_record(context, decision, command, locked)
+            record, version = _its_record(db.context, decision, order.command, locked)
             its = {name: found[number] for name, found in facts.items()}
-            decided = decision.decide(record, command, context, **its)
-            answers[key] = collect(outcome, decision, record, version, {}, decided, context)
+            decided = decision.decide(record, order.command, db.context, **its)
+            answers[order.key] = collect(outcome, decision, record, version, {}, decided, db.context)
         except Refused as refused:
-            answers[key] = refused
+            answers[order.key] = refused
     return answers
 
 
@@ -195,37 +215,20 @@ def _its_record(context: Context, decision: Decision, command: Command, locked: 
     return record, version
 
 
-def _settle(
+def _ends(
     bus: Bus,
-    connection: Any,
     decision: Decision,
-    items: Any,
+    orders: Sequence[Order],
     answers: dict[str, Answer],
-    caller: Caller,
     now: dt.datetime,
     span: telemetry.Span,
     outcome: Outcome,
-) -> None:
+) -> list[Settled]:
     """The reply under each key and an audit row for each command."""
-    subjects = {c.record.id: subject_of(c.record) for c in outcome.changes}
-    replies, refused, rows = [], [], []
-    for command, key in items:
-        answer = answers[key]
-        no = isinstance(answer, Refused)
-        replies.append(msgspec.json.encode([answer.code, dict(answer.facts)] if no else answer).decode())  # type: ignore[union-attr]
-        refused.append(no)
-        record = None if isinstance(answer, Refused) else answer.id
-        rows.append(
-            audit.row(
-                service=bus.service.name,
-                method=command.method(),
-                caller=caller,
-                at=now,
-                outcome=answer.code if isinstance(answer, Refused) else "done",
-                record=record,
-                subjects=[subjects[record]] if record in subjects and decision.on.subject else [],
-                trace_id=span.trace_id,
-            )
-        )
-    connection.execute(REPLIES, ([key for _, key in items], replies, refused, caller.account))
-    connection.execute(NOTE, (now, rows))
+    of_record = {c.record.id: [subject_of(c.record)] for c in outcome.changes} if decision.on.subject else {}
+    ends = []
+    for order in orders:
+        answer = answers[order.key]
+        subjects = of_record.get(answer.id, ()) if isinstance(answer, Done) else ()
+        ends.append(settled(bus.service, order, answer, now=now, trace_id=span.trace_id, subjects=subjects))
+    return ends

@@ -10,12 +10,13 @@ import msgspec
 from banyan.kernel.context import Caller
 from banyan.kernel.message import Command
 from banyan.runtime.commands import audit
+from banyan.runtime.host import clock
 
 KEY_DAYS = 35  # how long a reply is kept under its key
 SYSTEM_TIMEOUT_S = 30.0  # of our own reactions and schedules
 
 # A limit holds from the statement after the one that sets it: so it is set before the one that waits for locks.
-BEGIN = "begin; set local statement_timeout = {left_ms}"
+BEGIN = b"begin; set local statement_timeout = %d"
 FIRST = (
     "with fresh as (insert into idempotency (caller, key, method, body_hash, expires_at) values (%s, %s, %s, %s, %s)"
     " on conflict do nothing returning 1)"
@@ -50,6 +51,10 @@ class Order:
     def refused_until_s(self) -> float:
         """How long a refusal answers for the key; 0: the next try is a new one."""
         return self.deadline_s if self.binds else 0.0
+
+    def left_ms(self) -> int:
+        """What remains until the deadline, for a limit of the database: at least 1, for 0 would mean none."""
+        return max(1, int((self.deadline_s - clock.epoch_s()) * 1000))
 
     def body_hash(self) -> bytes:
         """What a repeated key is compared by: the command's name and its canonical content."""

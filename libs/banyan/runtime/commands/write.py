@@ -1,6 +1,7 @@
-"""What one command writes, in one round trip: records, history, events, notices, keys.
+"""What one command writes, in one round trip: records, history, events, notices, keys; then the commit, then the wake-up.
 
-Almost every command changes one record: then all of it, audit row and reply too, is one statement.
+Almost every command changes one record: then all of it, audit row and reply too, is one statement. The relay is woken after
+the commit: PostgreSQL lets transactions that notify commit only one after another, each with its own fsync.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from banyan.kernel.message import DestroyKey, Event, Notice
 from banyan.kernel.personal import Private
 from banyan.runtime.commands import codec
 from banyan.runtime.commands.keys import PersonKeys
+from banyan.runtime.commands.statements import Statement, together
 from banyan.runtime.commands.store import subject_of
 
 
@@ -49,10 +52,9 @@ class Outcome:
         """Takes in one decision's answer: the changed records, its events (of the main record), notices and effects."""
         changed = [c for c in (main, *others) if c is not None]
         self.changes += changed
-        by_kind = {type(c.record).kind: c for c in reversed(changed)}
         for item in rest:
             if isinstance(item, Event):
-                about = by_kind.get(item.stream.rsplit(".", 1)[-1], main)
+                about = _about(item, changed) or main
                 if about is None:
                     self.events.append((item, main_id, 0, main_id))
                 else:
@@ -63,6 +65,13 @@ class Outcome:
                 self.destroyed.append(item.person_id)
             else:
                 raise TypeError(f"a decision answered a {type(item).__name__}")
+
+
+def _about(event: Event, changed: Sequence[Change]) -> Change | None:
+    """The changed record that an event is about: of its stream's kind and, where it names one (`tree_id`), with that id."""
+    kind = event.stream.rsplit(".", 1)[-1]
+    named = getattr(event, f"{kind}_id", None)
+    return next((c for c in changed if type(c.record).kind == kind and named in (None, c.record.id)), None)
 
 
 UPDATE = (
@@ -93,7 +102,7 @@ NOTICE = (
 )
 MAKE_KEYS = "insert into person_key (person_id, wrapped) select * from unnest(%s::text[], %s::bytea[])"
 DESTROY = "update person_key set wrapped = null, destroyed_at = now() where person_id = any(%s) and wrapped is not null"
-WAKE = "select pg_notify('outbox', '')"
+WAKE = b"notify outbox"
 
 SAVE_ONE = "update {kind} set body = %s::jsonb, version = %s, division = %s where id = %s and version = %s"
 MAKE_ONE = "insert into {kind} (body, version, division, id) values (%s::jsonb, %s, %s, %s)"
@@ -109,7 +118,7 @@ OUTBOX_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> None:
-    """Sends all statements of an outcome; inside a pipeline they travel together. Raises where a version moved on."""
+    """Sends the statements of many decisions at once; inside a pipeline they travel together."""
     effective = _effective_on(outcome, context)
     groups: dict[tuple[str, bool], list[tuple[str, int, str, str]]] = defaultdict(list)
     for change in outcome.changes:
@@ -126,14 +135,10 @@ def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys,
     if outcome.events:
         columns = (list(column) for column in zip(*outbox, strict=True))
         connection.execute(OUTBOX, (context.now, traceparent, *columns))
-        connection.execute(WAKE)
     for notice in outcome.notices:
         connection.execute(NOTICE, _notice(notice, context.now))
     if outcome.destroyed:
         connection.execute(DESTROY, (outcome.destroyed,))
-
-
-Statement = tuple[str, Sequence[Any]]  # SQL and its values
 
 
 def write_and_end(
@@ -144,35 +149,37 @@ def write_and_end(
     traceparent: str | None,
     last: Sequence[Statement],
 ) -> None:
-    """Sends what one command wants written, then what comes `last`, then the commit.
+    """Sends what one command wants written, then what comes `last`, then the commit, in one message.
 
-    One statement's parts see none of each other's rows, so two records, whose order may matter, go one by one.
+    One statement's parts see none of each other's rows, so two records, whose order may matter, are saved one by one.
     """
-    if len(outcome.changes) > 1 or outcome.destroyed:
-        with connection.pipeline():
-            write(connection, outcome, context, keys, traceparent)
-            for sql, values in last:
-                connection.execute(sql, values)
+    saves = [_record_parts(change, _effective_on(outcome, context), context.now, keys) for change in outcome.changes]
+    rest = [*_rest(outcome, context, keys, traceparent), *last]
+    if len(saves) > 1 or outcome.destroyed:
+        statements = [*map(_folded, saves), *rest]
     else:
-        parts = [*_parts(outcome, context, keys, traceparent), *last]
-        names = ["saved", *(f"part_{n}" for n in range(1, len(parts)))]
-        folded = ", ".join(f"{name} as ({sql})" for name, (sql, _) in zip(names, parts, strict=True))
-        end = WAKE if outcome.events else "select 1"
-        connection.execute(f"with {folded} {end}", [value for _, values in parts for value in values])
-    connection.commit()
+        statements = [_folded([*chain.from_iterable(saves), *rest])]
+    together(connection, *statements, b"commit", *([WAKE] if outcome.events else []))
 
 
-def _parts(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> list[Statement]:
-    """The parts of the one statement: the record first, where there is one."""
+def _folded(parts: Sequence[Statement]) -> Statement:
+    """Several statements as one; the first may be read as `saved` by the others."""
+    names = ["saved", *(f"part_{n}" for n in range(1, len(parts)))]
+    folded = ", ".join(f"{name} as ({sql})" for name, (sql, _) in zip(names, parts, strict=True))
+    return f"with {folded} select 1", [value for _, values in parts for value in values]
+
+
+def _rest(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> list[Statement]:
+    """What is written beside the records."""
     parts: list[Statement] = []
-    for change in outcome.changes:
-        parts += _record_parts(change, _effective_on(outcome, context), context.now, keys)
     if outcome.events:
         rows = [(*row, context.now, traceparent) for row in _outbox_rows(outcome, context, keys)]
         parts.append((OUTBOX_ROWS + ", ".join([OUTBOX_ROW] * len(rows)), [value for row in rows for value in row]))
     parts += [(NOTICE, _notice(notice, context.now)) for notice in outcome.notices]
     if keys.made:
         parts.append((MAKE_KEYS, (list(keys.made), list(keys.made.values()))))
+    if outcome.destroyed:
+        parts.append((DESTROY, (outcome.destroyed,)))
     return parts
 
 

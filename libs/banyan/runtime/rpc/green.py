@@ -18,7 +18,7 @@ WAIT_FUNC = "PSYCOPG_WAIT_FUNC"
 GREEN_WAIT = "wait_selector"
 DRAIN_S = 30.0
 
-__all__ = ["GreenClient", "assert_green_psycopg", "patch", "serve"]
+__all__ = ["GreenClient", "green_psycopg", "patch", "serve"]
 
 
 def patch() -> None:
@@ -31,12 +31,16 @@ def patch() -> None:
     eventlet.monkey_patch()
 
 
-def assert_green_psycopg() -> None:
-    """Stops the start when psycopg would freeze this process: its C wait function holds every greenlet up."""
+def green_psycopg() -> None:
+    """Makes psycopg wait on this process's hub; stops the start where its C wait function, which holds every greenlet up,
+    may have been taken already."""
     from psycopg import waiting
 
-    if waiting.wait is not waiting.wait_selector:
+    from banyan.runtime.rpc import green_wait
+
+    if waiting.wait not in (waiting.wait_selector, green_wait.wait):
         raise RuntimeError(f"psycopg 的等待函数不是 {GREEN_WAIT}：请在导入 psycopg 之前调用 patch()")
+    green_wait.install()
 
 
 def serve(
