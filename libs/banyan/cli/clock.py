@@ -10,6 +10,7 @@ from banyan.kernel.refusal import Refused
 from banyan.runtime.host.settings import Settings
 
 UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+AHEAD = "select make_partitions(banyan_now() + %s * interval '1 millisecond')"  # before a row of that month is written
 MOVE = "update clock set offset_ms = offset_ms + %s returning offset_ms"
 
 
@@ -28,5 +29,6 @@ def forward(settings: Settings, services: tuple[str, ...], by_ms: int) -> int:
     offset = 0
     for service in services:
         with psycopg.connect(settings.owner_url(service), autocommit=True) as connection:
+            connection.execute(AHEAD, (by_ms,))
             offset = connection.execute(MOVE, (by_ms,)).fetchone()[0]  # type: ignore[index]
     return offset

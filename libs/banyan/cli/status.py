@@ -30,6 +30,7 @@ SAW = {
         "审计未封存 {} 秒",
         "检查签名密钥是否可读；超过 900 秒将暂停写入",
     ),
+    "partitions": ("select stray_rows()", 0, "缺省分区中有 {} 行", "见 docs/operators.md：rows in a default partition"),
     "notices": ("select count(*) from notice where state = 'failed'", 0, "未能送达的通知 {} 条", "由值班人员转告"),
 }
 

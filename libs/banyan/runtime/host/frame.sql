@@ -50,6 +50,38 @@ create trigger audit_unsealed after insert on audit for each row execute functio
 create table seal (
     position bigint primary key, audit_id bigint not null unique, salt bytea not null, digest bytea not null, chain bytea not null);
 
+-- Partitions ahead of need: of log the range of the last position and the next, of audit the month of `at` and the next; a
+-- clock that leaps makes none in between. Made as the owner, for whoever keeps the service going. A range of which the
+-- default partition holds rows already is left to an operator (docs/operators.md): rows never move by themselves.
+create function make_partition(parent text, name text, key text, low text, high text) returns int language plpgsql as $$
+declare kept boolean;
+begin
+    execute format('select exists (select from %I where %I >= %L and %I < %L)', parent || '_rest', key, low, key, high) into kept;
+    if kept or to_regclass(name) is not null then return 0; end if;
+    execute format('create table %I (like %I including defaults including constraints)', name, parent);
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, low, high);
+    return 1;
+end $$;
+create function make_partitions(at timestamptz default banyan_now()) returns int language plpgsql
+    security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '2s' as $$
+declare
+    wide constant bigint := 5000000; reached bigint; month timestamptz := date_trunc('month', at); made int := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('banyan partitions'));
+    select coalesce(max(position), 0) / wide into reached from stream;
+    for n in reached .. reached + 1 loop
+        made := made + make_partition('log', 'log_' || n, 'position', (n * wide + 1)::text, ((n + 1) * wide + 1)::text);
+    end loop;
+    for n in 0 .. 1 loop
+        made := made + make_partition('audit', to_char(month, '"audit_"YYYY_MM'), 'at', month::text,
+            (month + interval '1 month')::text);
+        month := month + interval '1 month';
+    end loop;
+    return made;
+end $$;
+create function stray_rows() returns bigint language sql security definer set search_path = public, pg_temp as
+$$ select count(*) from (select 1 from log_rest union all select 1 from audit_rest limit 10000) s $$;
+
 create table cursor (subscription text not null, stream text not null, position bigint not null, primary key (subscription, stream));
 create table parked (
     subscription text not null, stream text not null, position bigint not null, aggregate_id text not null, event bytea not null,

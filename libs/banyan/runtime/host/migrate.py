@@ -59,6 +59,7 @@ def migrate(settings: Settings, service: str, package: str) -> str:
         config = _config(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        driver.execute("select make_partitions()")
         roles.grant(driver, declared_rights(package))
         return str(MigrationContext.configure(connection).get_current_revision())
 

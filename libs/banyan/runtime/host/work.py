@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -18,7 +19,7 @@ from banyan.runtime.events.broker import Inbox, Publisher
 from banyan.runtime.events.outlet import Outlet
 from banyan.runtime.events.relay import Relay
 from banyan.runtime.events.subscribe import Apply, Subscription
-from banyan.runtime.host import jobs
+from banyan.runtime.host import jobs, upkeep
 from banyan.runtime.host.app import App
 from banyan.runtime.host.db import Pool
 from banyan.runtime.host.erasures import Ledger
@@ -34,10 +35,6 @@ from banyan.wire.cloudevents import spliced
 
 log = structlog.get_logger()
 HEADS_S, NEW_HEADS_S, LOOK_S = 60, 10, 10
-OLD_KEYS = (
-    "delete from idempotency where (caller, key) in"
-    " (select caller, key from idempotency where expires_at < now() limit 1000)"
-)
 UNSIGNED = (
     "select exists (select 1 from stream s where s.position >"
     " (select coalesce(max(h.position), -1) from head h where h.stream = s.name))"
@@ -59,7 +56,8 @@ class Work:
             self._start_schedule(schedule)
         if any(job.service == app.service.package for job in jobs.JOBS):
             self.loops.append(Loop(f"{app.service.name}.jobs", self._jobs, pause_s=1.0))
-        self._add_led("keys", self._forget_keys, pause_s=60.0)
+        keep_up = partial(upkeep.turn, app.service.name, app.pool)
+        self._add_led("upkeep", keep_up, pause_s=upkeep.EVERY_S)
         self._add_led("outlet", Outlet(app.service.name, app.pool, app.settings.amqp_url).turn, pause_s=0.5)
         sender = Sender(app.bus, app.settings)
         self._add_led("notices", sender.turn, pause_s=0.2)
@@ -75,11 +73,6 @@ class Work:
             loop.stop()
         for loop in self.loops:
             loop.join(timeout=10)
-
-    def _forget_keys(self) -> bool:
-        """Deletes replies whose time is over, a batch at a time."""
-        with self.app.pool.connection() as connection:
-            return connection.execute(OLD_KEYS).rowcount > 0
 
     def _jobs(self) -> bool:
         """Long work; each job has a lock of its own."""
