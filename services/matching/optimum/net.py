@@ -126,6 +126,38 @@ def link(net: Net, pairs: Ints) -> None:
 
 
 @compile_it
+def chain(first: int, following: Any) -> Ints:
+    """The pairs of one list."""
+    many, pair = 0, first
+    while pair >= 0:
+        many, pair = many + 1, np.int64(following[pair])
+    found, pair = np.empty(many, np.int64), first
+    for at in range(many):
+        found[at], pair = pair, np.int64(following[pair])
+    return found
+
+
+@compile_it
+def cut(first: Any, following: Any, key: int, pair: int) -> None:
+    """Takes a pair out of the list of its key."""
+    at = np.int64(first[key])
+    if at == pair:
+        first[key] = following[pair]
+        return
+    while following[at] != pair:
+        at = np.int64(following[at])
+    following[at] = following[pair]
+
+
+@compile_it
+def unlink(net: Net, pairs: Ints) -> None:
+    """Pairs, none of them in use, that are no longer any: their numbers may be given to others."""
+    for pair in pairs:
+        cut(net.first_of_request, net.next_of_request, np.int64(net.pair_request[pair]), pair)
+        cut(net.first_of_worker, net.next_of_worker, np.int64(net.pair_worker[pair]), pair)
+
+
+@compile_it
 def settle(net: Net) -> bool:
     """From an optimal assignment to its least prices: each starts at the cost of the dearest place in use and rises where
     a request would gain more elsewhere. False where the assignment was not optimal."""

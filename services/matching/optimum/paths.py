@@ -204,3 +204,20 @@ def place_anew(net: Net, requests: Ints) -> int:
             pair = np.int64(net.next_of_request[pair])
         looked += insert(net, request)
     return looked
+
+
+@compile_it
+def give_out(net: Net, worker: int) -> int:
+    """A worker's free places that are new: each goes to who gains most, until the price asks for no more than the next one
+    costs. Where nobody is with the worker yet, the price first rises to what anybody would pay."""
+    if net.used[worker] == 0:
+        pair = np.int64(net.first_of_worker[worker])
+        while pair >= 0:
+            least = net.pair_value[pair] - net.surplus[net.pair_request[pair]]
+            if net.pair_on[pair] and least > net.price[worker]:
+                net.price[worker] = least
+            pair = np.int64(net.next_of_worker[pair])
+    looked = 0
+    while net.used[worker] < net.places[worker] and net.price[worker] > cost(net, worker, net.used[worker]):
+        looked += offer(net, worker, NOBODY)
+    return looked

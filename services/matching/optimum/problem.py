@@ -93,14 +93,7 @@ class Problem:
 
         The place after `load` taken ones of `capacity` costs the points of the last band that load has reached.
         """
-        start = np.concatenate([[0], np.cumsum(self.free)])
-        nth = np.arange(start[-1]) - np.repeat(start[:-1], self.free)
-        capacity = self.workers.rows["capacity"].astype(np.int64)
-        load = np.repeat(capacity - self.workers.rows["free"], self.free) + nth
-        cost = np.zeros(len(load), np.int64)
-        for band in self.bands:
-            cost[100 * load >= band.from_percent * np.repeat(capacity, self.free)] = band.points
-        return start, cost
+        return places_of(self.workers.rows, self.bands)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that the problem is, as plain arrays by name: what a verifier reads, and what the digest is of."""
@@ -153,6 +146,19 @@ class Problem:
     def digest(self) -> str:
         """sha-256 over every array in the order of names: name, type, shape, bytes; 64 hex digits."""
         return digest_of(self.arrays())
+
+
+def places_of(rows: NDArray[np.void], bands: Sequence[Band]) -> tuple[Ints, Ints]:
+    """The free places of workers' rows and what each costs, as Problem.places says."""
+    free, capacity = (rows[name].astype(np.int64) for name in ("free", "capacity"))
+    many = np.maximum(free, 0)
+    start = np.concatenate([[0], np.cumsum(many)])
+    nth = np.arange(start[-1]) - np.repeat(start[:-1], many)
+    load = np.repeat(capacity - free, many) + nth
+    cost = np.zeros(len(load), np.int64)
+    for band in bands:
+        cost[100 * load >= band.from_percent * np.repeat(capacity, many)] = band.points
+    return start, cost
 
 
 def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:

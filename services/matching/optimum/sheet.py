@@ -62,9 +62,9 @@ class Sheet:
         order = np.lexsort(
             (demand["x_wanted"] // grid.CELL_M, demand["y_wanted"] // grid.CELL_M, demand["field_wanted"])
         )
-        return [Layer(order[which[order] == number], self._own(figures)) for number, figures in enumerate(sets)]
+        return [Layer(order[which[order] == number], self.own(figures)) for number, figures in enumerate(sets)]
 
-    def _own(self, figures: Ints) -> Ints:
+    def own(self, figures: Ints) -> Ints:
         """Each posting's points that no request changes."""
         facts = dict(zip(FIGURE_NAMES, figures.tolist(), strict=True))
         columns = {name: self.pool[name].astype(np.int64) for name in WORKER_NAMES}
