@@ -11,13 +11,13 @@ from starlette.routing import Route
 
 from banyan.runtime.host.settings import Settings
 from banyan.runtime.rpc.asyncio_ import AsyncClient
-from services.gateway import limits
 from services.gateway.backend import Client
 from services.gateway.calls import batch_handler, operation_handler
 from services.gateway.downloads import SOURCES, download_handler
 from services.gateway.edge import Edge
 from services.gateway.feed import Feed, key_set_handler
 from services.gateway.health import Health
+from services.gateway.limits import Limiter
 from services.gateway.operations import operations
 from services.gateway.texts import DOCUMENTS, document_handler, schema
 from services.gateway.tokens import token_handler
@@ -28,9 +28,9 @@ AT_ONCE = 2000
 IDLE_S, STOP_S = 65, 20
 
 
-def create(settings: Settings, client: Client, rates: limits.Rates | None = None) -> Starlette:
+def create(settings: Settings, client: Client) -> Starlette:
     """The application over an RPC client that its caller opens and closes."""
-    edge = Edge(limits.Limiter(rates or limits.load()))
+    edge = Edge(Limiter(settings))
     routes = [
         *_own(edge, client),
         *_posts(edge, settings, client),
@@ -73,7 +73,6 @@ def _own(edge: Edge, client: Client) -> Iterator[Route]:
     yield Route("/", edge.wrap("page", health.page))
     yield Route("/healthz", edge.wrap("healthz", health.alive, probe=True))
     yield Route("/readyz", edge.wrap("readyz", health.ready, probe=True))
-    yield Route("/metrics", edge.wrap("metrics", health.figures, probe=True))
     yield Route("/.well-known/jwks.json", edge.wrap("jwks", key_set_handler(client)))
     yield Route("/v1/schemas/{type}", edge.wrap("schema", schema))
     for name, make in DOCUMENTS.items():

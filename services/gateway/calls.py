@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host import telemetry
+from banyan.wire.bodies import decoded
 from services.gateway import reading
 from services.gateway.backend import Backend, Client, backend_of, json_answer
 from services.gateway.edge import Handler, trace_id_of
@@ -51,7 +52,7 @@ def batch_handler(client: Client) -> Handler:
 
     async def handle(request: Request, span: telemetry.Span) -> Response:
         backend = backend_of(client, request, span)
-        batch: Batch = reading.decoded(await reading.json_object(request), Batch)
+        batch: Batch = decoded(await reading.json_object(request), Batch)
         items = await asyncio.gather(*(_item(backend, read, trace_id_of(span)) for read in batch.reads))
         return json_answer(b'{"items":[%b]}' % b",".join(items))
 

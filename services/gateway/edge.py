@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable
 
@@ -16,6 +15,7 @@ from starlette.responses import Response
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host import telemetry
+from banyan.wire.rpc import traceparent_in
 from services.gateway.limits import Limiter
 from services.gateway.problems import problem
 
@@ -25,7 +25,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 REQUESTS = Counter("banyan_http_requests_total", "Requests answered", ["route", "status"])
 SECONDS = Histogram("banyan_http_seconds", "Seconds from a request to its answer", ["route"])
 CLIENT_GONE = 499
-TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
@@ -106,8 +105,7 @@ def unrouted(request: Request, error: Exception) -> Refused:
 
 def traceparent_of(request: Request) -> str | None:
     """The caller's, where it is one."""
-    given = request.headers.get("traceparent", "").strip()
-    return given if TRACEPARENT.fullmatch(given) else None
+    return traceparent_in(request.headers.get("traceparent", "").strip())
 
 
 def fresh_span() -> telemetry.Span:

@@ -1,4 +1,4 @@
-"""Liveness, readiness and figures of this process; and the page that a person sees first."""
+"""Liveness and readiness of this process; and the page that a person sees first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from importlib import resources
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -33,18 +32,18 @@ class Health:
         return Response(b'{"alive":true}', media_type=JSON)
 
     async def ready(self, request: Request, span: telemetry.Span) -> Response:
-        """GET /readyz: 200 where every service answers, else 503; each with its state or the code of its refusal."""
+        """GET /readyz: 200 where any service answers, else 503; each with its state or the code of its refusal.
+
+        A silent service is named and takes no gateway out of rotation: the others are still served through all of them.
+        """
         if time.monotonic() - self._seen_s > KEPT_S:
             outcomes = await Backend(self._client, None, READY_TIMEOUT_S, None).ask_all(tuple(words()), "health")
             self._seen = {name: o.code if isinstance(o, Refused) else "ok" for name, o in outcomes.items()}
             self._seen_s = time.monotonic()
-        ready = all(state == "ok" for state in self._seen.values())
-        body = msgspec.json.encode({"ready": ready, "services": self._seen})
+        silent = [name for name, state in self._seen.items() if state != "ok"]
+        ready = len(silent) < len(self._seen)
+        body = msgspec.json.encode({"ready": ready, "silent": silent, "services": self._seen})
         return Response(body, 200 if ready else 503, media_type=JSON)
-
-    async def figures(self, request: Request, span: telemetry.Span) -> Response:
-        """GET /metrics: Prometheus text."""
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def page(self, request: Request, span: telemetry.Span) -> Response:
         """GET /: what runs here, for a person."""

@@ -9,25 +9,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 import msgspec
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.requests import Request
 
 from banyan.kernel.refusal import Refused
+from banyan.runtime.host.settings import Settings
 
 REMEMBERED = 50_000
 """Buckets kept; the one that was longest unused goes first, and would be full by then."""
-
-
-class Rates(BaseSettings):
-    """BANYAN_HTTP_ACCOUNT_RATE and so on: requests a second in the long run, and how many may come at once."""
-
-    model_config = SettingsConfigDict(env_prefix="BANYAN_HTTP_", extra="ignore")
-
-    account_rate: int = 50
-    account_burst: int = 500
-    address_rate: int = 1000  # a whole office may stand behind one address
-    address_burst: int = 5000
 
 
 class Bucket:
@@ -63,9 +51,9 @@ class Buckets:
 class Limiter:
     """Both limits of a request."""
 
-    def __init__(self, rates: Rates, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._accounts = Buckets(rates.account_rate, rates.account_burst, now_s)
-        self._addresses = Buckets(rates.address_rate, rates.address_burst, now_s)
+    def __init__(self, settings: Settings, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._accounts = Buckets(settings.http_account_rate, settings.http_account_burst, now_s)
+        self._addresses = Buckets(settings.http_address_rate, settings.http_address_burst, now_s)
 
     def take(self, request: Request) -> None:
         """Counts a request; refuses `rate_limited`. An account that is only claimed counts for its own address, so
@@ -91,12 +79,3 @@ def claimed_account(authorization: str) -> str:
         return msgspec.json.decode(claims, type=_Subject).sub
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         return ""
-
-
-def load() -> Rates:
-    """Reads the environment; refuses `bad_setting` naming each wrong one."""
-    try:
-        return Rates()
-    except ValidationError as error:
-        wrong = {"http_" + ".".join(map(str, e["loc"])): e["msg"] for e in error.errors()}
-        raise Refused("bad_setting", settings=wrong) from None

@@ -65,7 +65,7 @@ PARAMETERS: Schema = {
 PROBLEM_RANGES = {code: {"$ref": "#/components/responses/Problem"} for code in ("4XX", "5XX")}
 ABOUT = (
     "指令（改变）与查询（不改变）都是 POST，所需内容全部在正文里。"
-    "编号、代码、流位置都是字符串；时刻为 UTC，日期为 YYYY-MM-DD。"
+    "编号、代码、流位置都是字符串；时刻须带时区，日期为 YYYY-MM-DD，均在 1800 至 2999 年之间；文本不含 U+0000。"
     "每项操作的 x-may 是可以办理的职责（anyone 无需令牌，account 任何有效令牌，system 平台自身）。"
 )
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
 
 from banyan.kernel.refusal import Refused
-from banyan.wire.rpc import BODY_LIMIT_BYTES
+from banyan.wire.rpc import BODY_LIMIT_BYTES, KEY_CHARACTERS, KEY_FORM
 
 TIMEOUT_MS, TIMEOUT_MAX_MS = 10_000, 30_000
-KEY_CHARACTERS = 200
-KEY = re.compile(rf"[!-~]{{1,{KEY_CHARACTERS}}}")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 DISCARD_BYTES, DISCARD_S = 32 << 20, 10
 """How much of a body that is too large is read and thrown away, so that its sender gets to see the refusal."""
@@ -37,7 +34,10 @@ async def json_object(request: Request) -> bytes:
 
 
 def require_type(request: Request, wanted: str) -> None:
-    """Refuses `wrong_content_type` with what is expected."""
+    """Refuses `wrong_content_type` with what is expected; a packed body is never unpacked."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise Refused("wrong_content_type", encoding=encoding[:80], expected="identity")
     given = request.headers.get("content-type", "")
     if given.partition(";")[0].strip().lower() != wanted:
         raise Refused("wrong_content_type", given=given[:80], expected=wanted)
@@ -90,7 +90,7 @@ def key_of(request: Request) -> str:
     key = request.headers.get("idempotency-key", "").strip()
     if not key:
         raise Refused("key_missing", header="Idempotency-Key")
-    if not KEY.fullmatch(key):
+    if not KEY_FORM.fullmatch(key):
         raise Refused("bad_input", field="Idempotency-Key", limit=KEY_CHARACTERS)
     return key
 
@@ -119,12 +119,3 @@ def whole(name: str, given: str, lowest: int, highest: int) -> int:
     if NUMBER.fullmatch(given) and lowest <= int(given) <= highest:
         return int(given)
     raise Refused("bad_input", field=name, lowest=lowest, highest=highest)
-
-
-def decoded(body: bytes, shape: type[Any]) -> Any:
-    """A body of the gateway's own, by its shape; refuses `bad_input` with the field."""
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at ")
-        raise Refused("bad_input", field=path.strip("`") or "$", detail=detail) from None

@@ -10,8 +10,11 @@ from msgspec import inspect
 
 from banyan.kernel.message import Event
 from banyan.kernel.personal import Private, declared, private_fields
+from banyan.wire.bodies import parts
+from banyan.wire.canonical import LARGEST_INTEGER
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+BOUNDS = (("minimum", "exclusiveMinimum", -LARGEST_INTEGER), ("maximum", "exclusiveMaximum", LARGEST_INTEGER))
 REF = "#/components/schemas/{name}"
 
 Schema = dict[str, Any]
@@ -22,6 +25,7 @@ def components(types: Iterable[Any], ref_template: str = REF) -> tuple[dict[Any,
     wanted = list(dict.fromkeys(types))
     references, found = msgspec.json.schema_components(wanted, schema_hook=_sealed, ref_template=ref_template)
     _say_instants(wanted, found)
+    _say_bounds(found)
     by_type = dict(zip(wanted, references, strict=True))
     for kind, reference in by_type.items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -52,23 +56,27 @@ def _say_instants(wanted: list[Any], found: dict[str, Schema]) -> None:
     seen: set[type] = set()
     while waiting:
         info = waiting.pop()
-        waiting += _inside(info)
+        waiting += parts(info)
         if not isinstance(info, inspect.StructType) or info.cls in seen:
             continue
         seen.add(info.cls)
         waiting += [field.type for field in info.fields]
         for field in info.fields:
-            if inspect.DateTimeType in {type(part) for part in (field.type, *_inside(field.type))}:
+            if inspect.DateTimeType in {type(part) for part in (field.type, *parts(field.type))}:
                 property_ = found[info.cls.__name__]["properties"][field.encode_name]
                 for schema in (property_, *property_.get("anyOf", ())):
                     if schema.get("type") == "string":
                         schema["format"] = "date-time"
 
 
-def _inside(info: inspect.Type) -> list[inspect.Type]:
-    """The types that a union, a list, a tuple or a mapping is made of."""
-    one = [getattr(info, name) for name in ("type", "item_type", "value_type") if hasattr(info, name)]
-    return one + list(getattr(info, "types", ())) + list(getattr(info, "item_types", ()))
+def _say_bounds(schema: Any) -> None:
+    """Whole numbers without bounds of their own have those that hold for every message."""
+    if isinstance(schema, dict) and schema.get("type") == "integer":
+        for name, exclusive, bound in BOUNDS:
+            if exclusive not in schema:
+                schema.setdefault(name, bound)
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _say_bounds(part)
 
 
 def _say_personal(schema: Schema, kind: type) -> None:

@@ -15,6 +15,7 @@ from banyan.kernel.message import Done
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host import telemetry
 from banyan.runtime.rpc.calls import now_ms
+from banyan.wire.bodies import decoded
 from services.gateway import reading
 from services.gateway.backend import Backend, Client, backend_of, json_answer
 from services.gateway.edge import Handler
@@ -57,7 +58,7 @@ def token_handler(client: Client) -> Handler:
     """Opens or goes on with a session under a secret made here, and answers its token."""
 
     async def handle(request: Request, span: telemetry.Span) -> Response:
-        asked: TokenRequest = reading.decoded(await reading.json_object(request), TokenRequest)
+        asked: TokenRequest = decoded(await reading.json_object(request), TokenRequest)
         given = {name: value for name in asked.__struct_fields__ if (value := getattr(asked, name)) is not None}
         method = FORMS.get(frozenset(given))
         if method is None:

@@ -13,12 +13,14 @@ from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any
 
+import msgspec
 from python_calamine import CalamineError, CalamineWorkbook
 
 from banyan.contracts.registry import Certificate, RegisterPerson
 from banyan.kernel import cells, documents
 from banyan.kernel.codes import CODES
 from banyan.kernel.refusal import Refused
+from banyan.wire.bodies import decoded, refuse_nul
 
 Row = tuple[int, Sequence[object]]  # its number as the file shows it, and its cells
 COLUMNS = {
@@ -153,12 +155,20 @@ class Reader:
         for at, field, read in self._places:
             text = text_of(values[at]) if at < len(values) else ""
             if text:
+                refuse_nul(field, text)
                 found[field] = _in_column(field, read, text)
         missing = [field for field in NEEDED if field not in found]
         if missing:
             raise Refused("particular_missing", field=missing[0])
         certificate = _certificate(found)
-        return RegisterPerson(**found, certificate=certificate, submit=self._submit)
+        command = RegisterPerson(**found, certificate=certificate, submit=self._submit)
+        return _as_strict(command)
+
+
+def _as_strict(command: RegisterPerson) -> RegisterPerson:
+    """The same, held to all that an order over the wire is held to."""
+    checked: RegisterPerson = decoded(msgspec.json.encode(command), RegisterPerson)
+    return checked
 
 
 def _in_column(field: str, read: Callable[[str], Any], text: str) -> Any:

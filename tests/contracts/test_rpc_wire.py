@@ -17,6 +17,7 @@ from banyan.runtime.rpc.calls import Calls, Ending, now_ms, result_of
 from banyan.runtime.rpc.tuning import Connection, read_many_frames_at_once, tolerant_frame_handler, without_names
 from banyan.wire import rpc as wire
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOW_MS = 1_800_000_000_000
 
 
@@ -31,21 +32,33 @@ def code_of(body: bytes, headers: dict[str, Any] | None = None, **options: Any) 
 
 
 def test_a_request_is_stock_namekos_with_the_body_spliced_in() -> None:
-    call = wire.Call("main", "echo", b'{"a" :  1.10}', "t", "k", NOW_MS + 5, "00-ab-cd-01")
+    call = wire.Call("main", "echo", b'{"a" :  1.10}', "t", "k", NOW_MS + 5, TRACE)
     body, headers = wire.encode_request(call)
     assert body == b'{"args":[{"a" :  1.10}],"kwargs":{}}'
     assert headers == {
-        "nameko.token": "t", "nameko.idempotency_key": "k", "nameko.deadline": NOW_MS + 5, "traceparent": "00-ab-cd-01",
+        "nameko.token": "t", "nameko.idempotency_key": "k", "nameko.deadline": NOW_MS + 5, "traceparent": TRACE,
     }  # fmt: skip
     assert decoded(body, headers) == call
     assert wire.context_data(headers) == {"token": "t", "idempotency_key": "k", "deadline": NOW_MS + 5}
 
 
+@pytest.mark.parametrize("trace", ["00-ab-cd-01", "居民甲", TRACE + "\0", TRACE.upper(), 7, f"00-{'0' * 32}-b7ad6b7169203331-01"])
+def test_what_is_no_trace_is_passed_over_for_it_would_be_kept_with_the_event(trace: object) -> None:
+    assert decoded(b'{"args": [1], "kwargs": {}}', {"traceparent": trace}).traceparent is None
+
+
+@pytest.mark.parametrize("key", ["a\0b", "钥匙", "k" * 201, "a b"])
+def test_a_key_is_a_short_word_of_printable_ascii(key: str) -> None:
+    with pytest.raises(Refused) as refused:
+        decoded(b'{"args": [1], "kwargs": {}}', {"nameko.idempotency_key": key})
+    assert (refused.value.code, refused.value.facts["header"]) == ("bad_input", "nameko.idempotency_key")
+
+
 def test_a_stock_request_gets_the_default_deadline_and_may_name_its_argument() -> None:
-    headers = {"nameko.call_id_stack": ["x"], "nameko.traceparent": "00-ab-cd-01"}
+    headers = {"nameko.call_id_stack": ["x"], "nameko.traceparent": TRACE}
     call = decoded(b'{"args": [], "kwargs": {"body": [1]}}', headers)
     assert (call.body, call.deadline_ms) == (b"[1]", NOW_MS + wire.DEFAULT_TIMEOUT_MS)
-    assert (call.token, call.key, call.traceparent) == (None, None, "00-ab-cd-01")
+    assert (call.token, call.key, call.traceparent) == (None, None, TRACE)
 
 
 def test_what_is_not_a_request_is_refused() -> None:

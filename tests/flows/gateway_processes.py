@@ -20,10 +20,10 @@ from banyan.runtime.host.settings import Settings
 from banyan.runtime.rpc.asyncio_ import AsyncClient
 from banyan.testkit.owned import create_vhost, drop_vhost, lent
 from services.gateway.app import create
-from services.gateway.limits import Rates
 from tests.flows.rpc_processes import HERE, ROOT, environment, wait_until
 
-FREELY = Rates(account_rate=10**6, account_burst=10**6, address_rate=10**6, address_burst=10**6)
+RATES = ("http_account_rate", "http_account_burst", "http_address_rate", "http_address_burst")
+FREELY = dict.fromkeys(RATES, 10**6)
 TOKEN = {"Authorization": "Bearer good"}
 
 
@@ -55,9 +55,9 @@ class StandIns:
 
 
 @contextmanager
-def gateway(url: str, folder: Path, rates: Rates = FREELY) -> Iterator[httpx.Client]:
+def gateway(url: str, folder: Path, rates: dict[str, int] = FREELY) -> Iterator[httpx.Client]:
     """The gateway in a thread, and a client of it."""
-    settings = Settings(mode="test", amqp_url=url, run=folder / "run")
+    settings = Settings(mode="test", amqp_url=url, run=folder / "run", **rates)  # type: ignore[arg-type]
     listening = socket.create_server(("127.0.0.1", 0))
     client = AsyncClient(url, connection_name="gateway under test")
 
@@ -66,7 +66,7 @@ def gateway(url: str, folder: Path, rates: Rates = FREELY) -> Iterator[httpx.Cli
         async with client:
             yield
 
-    app = create(settings, client, rates)
+    app = create(settings, client)
     app.router.lifespan_context = lifespan
     server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

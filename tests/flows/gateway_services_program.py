@@ -24,7 +24,7 @@ import msgspec  # noqa: E402
 from banyan.contracts import frame  # noqa: E402
 from banyan.kernel.message import ANYONE, Bulk, Command, Query, contracts  # noqa: E402
 from banyan.kernel.refusal import Refused  # noqa: E402
-from banyan.runtime.commands.collect import decoded  # noqa: E402
+from banyan.wire.bodies import decoded  # noqa: E402
 from banyan.wire.rpc import Call  # noqa: E402
 from services.gateway.operations import words  # noqa: E402
 from tests.flows.smallest import smallest  # noqa: E402
@@ -120,7 +120,7 @@ def answer(call: Call) -> bytes:
     if ask is None:
         raise Refused("unknown_command", service=call.service, method=call.method)
     note(call)
-    decoded(ask, call.body)
+    decoded(call.body, ask)
     if call.token not in (None, GOOD):
         raise Refused("unauthenticated", reason="forged")
     if ANYONE not in ask.may and call.token is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import psycopg
 import pytest
@@ -70,6 +71,45 @@ def test_a_wrong_call_is_refused_clearly(platform: Instance, method: str, body: 
     with pytest.raises(Refused) as refused:
         platform.command(method, **body)
     assert refused.value.code == code
+
+
+LONG = "长" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "code"),
+    [
+        ("plant_tree", b'{"division":"350203001000","label":"a\\u0000b"}', "bad_input"),
+        ("plant_tree", b'{"division":"350203001000","label":"\\ud800"}', "bad_input"),
+        ("plant_tree", b'{"division":"350203001000","label":"\xff"}', "bad_input"),
+        ("plant_tree", b'{"division":"3502\\u0000","label":"x"}', "bad_input"),
+        ("open_heap", f'{{"division":"350203001000","tree_id":"{LONG}"}}'.encode(), "too_large"),
+        ("prune_tree", b'{"tree_id":"t-none","branches":' + b"9" * 40 + b"}", "bad_input"),
+        ("prune_tree", b'{"tree_id":"t-none","branches":NaN}', "bad_input"),
+        ("rest_tree", b'{"tree_id":"t-none","until":"0001-01-01"}', "bad_input"),
+        ("see_tree", b'{"tree_id":"a\\u0000b"}', "bad_input"),
+        ("see_tree", f'{{"tree_id":"{LONG}"}}'.encode(), "not_found"),
+        ("tree_as_of", b'{"tree_id":"t-none","on":"9999-12-31"}', "bad_input"),
+        ("tree_as_of", b'{"tree_id":"t-none","on":"2026-01-01","known_at":"2026-01-01T00:00:00"}', "bad_input"),
+        ("see_tree", b'{"tree_id":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "bad_input"),
+        ("see_tree", b'["t-none"]', "bad_input"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_rubbish_sent_past_the_gateway_is_refused_and_never_an_inner_error(
+    platform: Instance, method: str, body: bytes, code: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        platform.client.call("sample", method, body, token=platform.token(), key=str(uuid.uuid4()), timeout_s=10)
+    assert refused.value.code == code, refused.value
+    assert code == "not_found" or refused.value.facts
+
+
+@pytest.mark.parametrize("token", ["", "\0", "a.b.c", "e30.e30.e30", "居民", ".".join(["A" * 3000] * 3), "eyJhbGciOiJub25lIn0.e30."])
+def test_a_token_that_is_none_is_refused_whatever_it_is(platform: Instance, token: str) -> None:
+    with pytest.raises(Refused) as refused:
+        platform.call("see_tree", {"tree_id": "t-none"}, key=None, token=token)
+    assert refused.value.code == "unauthenticated"
 
 
 def test_many_at_once_answer_item_by_item(platform: Instance) -> None:

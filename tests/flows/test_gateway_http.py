@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import signal
@@ -17,8 +18,7 @@ import httpx
 import pytest
 
 from banyan.testkit.detached import free_port
-from services.gateway.limits import Rates
-from tests.flows.gateway_processes import TOKEN, StandIns, gateway, stand_ins
+from tests.flows.gateway_processes import FREELY, TOKEN, StandIns, gateway, stand_ins
 from tests.flows.rpc_processes import ROOT, environment, wait_until
 
 APPROVE = "/v1/registry/approve_person"
@@ -146,6 +146,39 @@ def test_addresses_methods_types_and_deadlines_that_do_not_fit(http: httpx.Clien
         refusal(http.post(FIGURES, content=b"{}", headers=headers), 422, "bad_input")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (FIGURES, b'{"name":"a\\u0000b"}', "$.name"),
+        (FIGURES, b'{"a\\u0000b":1}', "$"),
+        ("/v1/token", b'{"username":"li\\u0000","password":"right"}', "$.username"),
+        ("/v1/batch", b'{"reads":[{"service":"identity\\u0000","method":"find_duties"}]}', "$.reads[0].service"),
+        ("/v1/identity/retire_signing_key", b'{"key":"k","until_at":"2026-01-01T00:00:00","reason":"xx"}', "$.until_at"),
+        ("/v1/identity/retire_signing_key", b'{"key":"k","until_at":"0001-01-01T00:00:00Z","reason":"xx"}', "$.until_at"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_what_no_part_could_keep_is_refused_with_its_field(
+    path: str, body: bytes, field: str, http: httpx.Client
+) -> None:
+    answer = http.post(path, content=body, headers={**key(), "Content-Type": "application/json"})
+    assert refusal(answer, 422, "bad_input")["facts"]["field"] == field
+
+
+def test_rubbish_in_addresses_queries_forms_and_encodings(http: httpx.Client) -> None:
+    refusal(http.get("/v1/streams/registry.person%00"), 422, "bad_input")
+    refusal(http.get("/v1/streams/%ED%A0%80"), 404, "not_found")
+    refusal(http.get("/v1/streams/registry.person?after=%00"), 422, "bad_input")
+    refusal(http.get("/v1/streams/registry.person?%00=1"), 422, "bad_input")
+    refusal(http.get("/v1/schemas/%00"), 404, "not_found")
+    refusal(http.post("/v1/registry/%00", json={}), 404, "unknown_command")
+    for form in ({"division": "3502\0"}, {"di\0vision": "350211000000"}):
+        refusal(http.post("/v1/uploads", headers=key(), data=form, files={"file": ("a\0.csv", b"x")}), 422, "bad_input")
+    bomb = gzip.compress(b" " * 10_000_000 + b"{}")
+    answer = http.post(FIGURES, content=bomb, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+    refusal(answer, 415, "wrong_content_type")
+
+
 def test_a_batch_answers_item_by_item_and_takes_no_commands(http: httpx.Client) -> None:
     reads = [
         {"service": "identity", "method": "find_duties"},
@@ -207,7 +240,7 @@ def test_uploads_of_strangers_too_large_or_no_form(services: StandIns, http: htt
 def test_who_asks_too_often_waits_and_nobody_else_does(
     house: tuple[StandIns, str, httpx.Client], tmp_path: Any
 ) -> None:
-    rates = Rates(account_rate=1, account_burst=3, address_rate=10**6, address_burst=10**6)
+    rates = {**FREELY, "http_account_rate": 1, "http_account_burst": 3}
     token = "e30.eyJzdWIiOiJhMSJ9.x"  # {"sub":"a1"}
     with gateway(house[1], tmp_path, rates) as http:
         first, *_, last = [http.get("/", headers={"Authorization": f"Bearer {token}"}) for _ in range(4)]
@@ -224,7 +257,7 @@ def test_the_page_health_and_figures(http: httpx.Client) -> None:
     assert http.get("/healthz").json() == {"alive": True}
     ready = http.get("/readyz")
     assert ready.status_code == 200 and set(ready.json()["services"].values()) == {"ok"}
-    assert "banyan_http_requests_total" in http.get("/metrics").text
+    refusal(http.get("/metrics"), 404, "unknown_address")
 
 
 def test_without_services_it_is_alive_not_ready_and_says_which(vhost: str, tmp_path: Any) -> None:
@@ -232,6 +265,7 @@ def test_without_services_it_is_alive_not_ready_and_says_which(vhost: str, tmp_p
         assert http.get("/healthz").status_code == 200
         ready = http.get("/readyz")
         assert ready.status_code == 503 and ready.json()["services"]["registry"] == "unknown_service"
+        assert ready.json()["ready"] is False
         answer = http.post(FIGURES, json={}, headers=TOKEN)
         assert refusal(answer, 503, "unknown_service") and answer.headers["retry-after"]
 
@@ -239,6 +273,7 @@ def test_without_services_it_is_alive_not_ready_and_says_which(vhost: str, tmp_p
 def test_the_process_serves_and_ends_on_sigterm(house: tuple[StandIns, str, httpx.Client], tmp_path: Any) -> None:
     port = free_port()
     environ = {**environment(), "BANYAN_AMQP_URL": house[1], "BANYAN_HTTP_PORT": str(port), "BANYAN_RUN": str(tmp_path)}
+    figures = environ["BANYAN_METRICS_PORT"] = str(free_port())
     code = "from banyan.cli.processes import gateway; gateway()"
     log = tmp_path / "log"
     with log.open("wb") as out:
@@ -247,6 +282,8 @@ def test_the_process_serves_and_ends_on_sigterm(house: tuple[StandIns, str, http
         wait_until(lambda: process.poll() is not None or _listens(port), "gateway process")
         answer = httpx.post(f"http://127.0.0.1:{port}{FIGURES}", json={}, headers=TOKEN, trust_env=False)
         assert answer.status_code == 200, log.read_text()
+        seen = httpx.get(f"http://127.0.0.1:{figures}/metrics", trust_env=False).text
+        assert 'banyan_http_requests_total{route="identity.find_figures",status="200"} 1.0' in seen
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (0, -signal.SIGTERM)
     finally:

@@ -44,11 +44,14 @@ def test_good_rows_come_in_and_every_bad_row_is_told_with_its_number_and_a_remed
         row_of(6, 证书编号=""),
         ("",) * len(HEADER),
         row_of(7, 姓名="阿依古丽·买买提"),
+        row_of(8, 姓名="林\0梅"),
+        row_of(9, 姓名="林" * 200),
+        row_of(10, 通过日期="0001-01-01"),
     ]
 
     view = outcome(desk, csv_of(rows))
 
-    assert (view.state, view.rows, view.done, view.refused) == ("finished", 8, 8, 6)
+    assert (view.state, view.rows, view.done, view.refused) == ("finished", 11, 11, 9)
     assert [(row.row, row.code) for row in view.items] == [
         (3, "not_found"),
         (4, "document_checksum"),
@@ -56,6 +59,9 @@ def test_good_rows_come_in_and_every_bad_row_is_told_with_its_number_and_a_remed
         (6, "date_format"),
         (7, "value_unknown"),
         (8, "particular_missing"),
+        (11, "bad_input"),
+        (12, "bad_input"),
+        (13, "bad_input"),
     ]
     assert view.items[2].facts == "first_row=2"
     assert all(row.title and row.remedy for row in view.items)

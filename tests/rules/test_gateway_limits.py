@@ -11,9 +11,11 @@ import pytest
 from starlette.requests import Request
 
 from banyan.kernel.refusal import Refused, catalogue
+from banyan.runtime.host.settings import Settings, load
 from banyan.runtime.host.telemetry import Span
 from services.gateway import limits, reading
 from services.gateway.feed import Feed
+from services.gateway.health import Health
 from services.gateway.problems import STATUSES, status_of
 
 
@@ -51,8 +53,9 @@ def refused(limiter: limits.Limiter, one: Request) -> Refused | None:
 
 
 def limiter(clock: Clock, **rates: int) -> limits.Limiter:
-    freely = dict.fromkeys(("account_rate", "account_burst", "address_rate", "address_burst"), 1000)
-    return limits.Limiter(limits.Rates(**{**freely, **rates}), clock)
+    names = ("account_rate", "account_burst", "address_rate", "address_burst")
+    given = {f"http_{name}": rates.get(name, 1000) for name in names}
+    return limits.Limiter(Settings(**given), clock)  # type: ignore[arg-type]
 
 
 def test_a_burst_then_the_rate_and_the_wait_that_is_said_is_enough() -> None:
@@ -96,7 +99,7 @@ def test_the_buckets_kept_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_rate_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANYAN_HTTP_ACCOUNT_RATE", "many")
     with pytest.raises(Refused) as caught:
-        limits.load()
+        load()
     assert list(caught.value.facts["settings"]) == ["http_account_rate"]
 
 
@@ -126,3 +129,16 @@ def test_a_reader_that_went_away_is_not_waited_for() -> None:
     asking = request(query="after=7&wait=30", path_params={"stream": "registry.person"})
     answer = asyncio.run(Feed(client).events(asking, Span(None, "")))
     assert (answer.body, client.looks) == (b"[]", 1)
+
+
+@pytest.mark.parametrize(("silent", "status"), [([], 200), (["registry"], 200), (["identity", "insight", "matching", "registry"], 503)])
+def test_a_silent_service_is_named_and_only_all_of_them_take_a_gateway_out(silent: list[str], status: int) -> None:
+    class Some:
+        async def call(self, service: str, method: str, body: Any, **options: Any) -> bytes:
+            if service in silent:
+                raise Refused("unknown_service", service=service)
+            return b"{}"
+
+    answer = asyncio.run(Health(Some()).ready(request(), Span(None, "")))
+    told = json.loads(answer.body)
+    assert (answer.status_code, told["ready"], sorted(told["silent"])) == (status, status == 200, silent)

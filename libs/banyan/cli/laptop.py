@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import signal
@@ -181,7 +182,7 @@ class Laptop:
             return (self.folder / f"{name}.ready").exists()
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
+                return not json.load(answer)["silent"]
         except OSError:
             return False
 

@@ -40,13 +40,19 @@ def _ready(settings: Settings, process: str) -> Callable[[], None]:
     """What a process does when it serves: opens its metrics and leaves a file that says so."""
 
     def ready() -> None:
-        port = settings.metrics_port or free_port()
-        start_http_server(port, addr="127.0.0.1")
+        port = _open_metrics(settings, process)
         settings.run.mkdir(parents=True, exist_ok=True)
         (settings.run / f"{process}.ready").write_text(f"{os.getpid()} {port}\n")
-        log.info("已就绪", process=process, metrics=f"http://127.0.0.1:{port}/metrics")
 
     return ready
+
+
+def _open_metrics(settings: Settings, process: str) -> int:
+    """Serves this process's Prometheus figures on a port of their own, and says where."""
+    port = settings.metrics_port or free_port()
+    start_http_server(port, addr=settings.metrics_host)
+    log.info("已就绪", process=process, metrics=f"http://{settings.metrics_host}:{port}/metrics")
+    return port
 
 
 def serve(names: Sequence[str]) -> None:
@@ -77,6 +83,7 @@ def gateway() -> None:
     """Serves HTTP."""
     settings = all_settings.load()
     telemetry.start(settings, "banyan gateway")
+    _open_metrics(settings, "gateway")
     importlib.import_module("services.gateway.app").serve(settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -74,7 +75,8 @@ def _seen(part: str, look: Callable[[], tuple[bool, str]], step: str) -> Finding
 
 def _readiness(url: str) -> tuple[bool, str]:
     with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
-        return answer.status == 200, url
+        silent = json.load(answer)["silent"]
+        return not silent, f"无应答：{'、'.join(silent)}" if silent else url
 
 
 def _database(laptop: Laptop, service: str) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ It is stock nameko's: a request is `{"args": [body], "kwargs": {}}` on routing k
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ ENVELOPE_BYTES = 4096
 """Room that a foreign caller's envelope may take around a body of the greatest size."""
 DEFAULT_TIMEOUT_MS = 10_000
 """What a call without a deadline of its own gets, counted from its arrival."""
+KEY_CHARACTERS = 200
+KEY_FORM = re.compile(rf"[!-~]{{1,{KEY_CHARACTERS}}}")
+"""An idempotency key is a short word of printable ASCII, whoever makes it."""
+TRACEPARENT_FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context; anything else is passed over, for it would be kept with the event."""
 
 TOKEN, KEY, DEADLINE, TRACEPARENT = "nameko.token", "nameko.idempotency_key", "nameko.deadline", "traceparent"
 CONTEXT_PREFIX = "nameko."
@@ -130,9 +136,9 @@ def decode_request(
         method=method,
         body=argument,
         token=_text(headers, TOKEN),
-        key=_text(headers, KEY),
+        key=_key(headers),
         deadline_ms=now_ms + DEFAULT_TIMEOUT_MS if deadline_ms is None else deadline_ms,
-        traceparent=_text(headers, TRACEPARENT) or _text(headers, CONTEXT_PREFIX + TRACEPARENT),
+        traceparent=traceparent_in(headers.get(TRACEPARENT) or headers.get(CONTEXT_PREFIX + TRACEPARENT)),
         redelivered=redelivered,
     )
 
@@ -190,6 +196,18 @@ def _text(headers: Mapping[str, Any], name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise Refused("bad_input", reason="header", header=name)
+
+
+def _key(headers: Mapping[str, Any]) -> str | None:
+    key = _text(headers, KEY)
+    if key and not KEY_FORM.fullmatch(key):
+        raise Refused("bad_input", reason="header", header=KEY, limit=KEY_CHARACTERS)
+    return key
+
+
+def traceparent_in(given: object) -> str | None:
+    """What a caller says of its trace, where it says it rightly."""
+    return given if isinstance(given, str) and TRACEPARENT_FORM.fullmatch(given) else None
 
 
 def _refusal_of(error: _Error) -> Refused:

@@ -23,7 +23,7 @@ from banyan.kernel.message import SYSTEM, Bulk, Command, Done, Query
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec, many, questions
-from banyan.runtime.commands.collect import collect, decoded, records_only, same_version
+from banyan.runtime.commands.collect import collect, records_only, same_version
 from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
     ANSWER,
@@ -47,6 +47,7 @@ from banyan.runtime.host.db import Pool
 from banyan.runtime.host.reference import Reference
 from banyan.runtime.host.service import Service
 from banyan.vault.fields import Vault
+from banyan.wire.bodies import decoded
 from banyan.wire.rpc import Call
 
 
@@ -66,7 +67,7 @@ class Bus:
         ask = self.service.asks.get(call.method)
         if ask is None:
             raise Refused("unknown_command", service=self.service.name, method=call.method)
-        message = decoded(ask, call.body)
+        message = decoded(call.body, ask)
         caller = access.require_duty(ask, self._authenticate(call.token) if call.token else None)
         if isinstance(message, Query):
             return msgspec.json.encode(self.ask(message, caller, call.traceparent))

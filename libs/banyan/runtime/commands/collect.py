@@ -1,4 +1,4 @@
-"""Between the wire and the rule: a body becomes a command, a rule's answer what is written and what is replied."""
+"""Between the rule and the wire: a rule's answer becomes what is written and what is replied."""
 
 from __future__ import annotations
 
@@ -9,21 +9,10 @@ import msgspec
 
 from banyan.kernel.context import Context
 from banyan.kernel.decision import Aggregate, Decision
-from banyan.kernel.message import Ask, Command, Done, Told
+from banyan.kernel.message import Command, Done, Told
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.write import Change, Outcome
-
-
-def decoded(ask: type[Ask], body: bytes) -> Any:
-    """The message; refuses `bad_input` with the field and what is wrong with it."""
-    try:
-        return msgspec.json.decode(body, type=ask)
-    except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at ")
-        raise Refused("bad_input", field=path.strip("`") or "$", detail=detail) from None
-    except msgspec.DecodeError as error:
-        raise Refused("bad_input", field="$", detail=str(error)) from None
 
 
 def same_version(record: Aggregate, command: Command, version: int) -> None:

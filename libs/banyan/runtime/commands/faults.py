@@ -25,6 +25,8 @@ def wait_or_refuse(error: psycopg.Error, attempt: int, deadline_s: float) -> Non
     """Waits before the next try, or says that time is over. The key makes a second try safe after a lost connection."""
     if isinstance(error, errors.QueryCanceled):
         raise Refused("deadline_past") from None
+    if isinstance(error, errors.ProgramLimitExceeded):  # a text too long for an index: no later try takes it either
+        raise Refused("too_large", part="text") from None
     pause = random.uniform(0, min(0.05 * 2 ** min(attempt, 5), 1.0))
     if clock.epoch_s() + pause >= deadline_s:
         raise Refused("unavailable", part="database") from None

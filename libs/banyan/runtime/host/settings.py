@@ -29,7 +29,12 @@ class Settings(BaseSettings):
     run: Path = Path(".run")  # where the file adapter of notices, uploads and logs live
     http_host: str = "127.0.0.1"
     http_port: int = 8080
-    metrics_port: int = 0  # 0: a free one, said in the log
+    http_account_rate: int = 50  # requests a second that one account may make in the long run
+    http_account_burst: int = 500  # and how many at once
+    http_address_rate: int = 1000  # a whole office may stand behind one address
+    http_address_burst: int = 5000
+    metrics_host: str = "127.0.0.1"  # in a cluster the address that Prometheus reaches, never a public one
+    metrics_port: int = 0  # of each process by itself; 0: a free one, said in the log
     pool_size: int = 20
     workers: int = 20  # commands in progress at once, a service and process
     trace_share: int = 5  # of 100 calls, how many are traced
