@@ -12,10 +12,13 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from banyan.kernel.costly import costly
+
 SCRYPT_N, SCRYPT_R, SCRYPT_P, HASH_BYTES = 2**14, 8, 5, 32  # OWASP: 16 MiB and five passes; about 0.1 s
 CODE_DIGITS, STEP_S = 6, 30
 
 
+@costly
 def kept_password(password: str, salt: str) -> str:
     """scrypt$n$r$p$salt$hash; the salt need not be secret, only different for each."""
     key = Scrypt(salt.encode(), HASH_BYTES, SCRYPT_N, SCRYPT_R, SCRYPT_P).derive(password.encode())
@@ -26,6 +29,7 @@ NOBODY = f"scrypt${SCRYPT_N}${SCRYPT_R}${SCRYPT_P}$nobody${base64.b64encode(byte
 """Compared where there is no account or no password, so that the answer takes as long as ever and is always no."""
 
 
+@costly
 def password_fits(password: str, kept: str | None) -> bool:
     """Whether the password is the kept one; takes the same time where nothing is kept."""
     _, n, r, p, salt, key = (kept or NOBODY).split("$")

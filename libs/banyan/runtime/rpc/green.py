@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from banyan.kernel.costly import run_costly_by
+
 if TYPE_CHECKING:
     from banyan.runtime.rpc.answer import Handler
     from banyan.runtime.rpc.green_link import GreenClient
@@ -27,8 +29,10 @@ def patch() -> None:
         raise RuntimeError("psycopg 已先被导入：绿色进程必须最先调用 patch()")
     os.environ[WAIT_FUNC] = GREEN_WAIT
     import eventlet
+    from eventlet import tpool
 
     eventlet.monkey_patch()
+    run_costly_by(tpool.execute)
 
 
 def green_psycopg() -> None:
