@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -91,3 +92,17 @@ def stand_ins(rabbit: Any, folder: Path) -> Iterator[tuple[StandIns, str]]:
             yield services, url
         finally:
             services.close()
+
+
+def key() -> dict[str, str]:
+    """A new idempotency key, as a header."""
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem, known to be whole."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    problem: dict[str, Any] = answer.json()
+    assert (problem["code"], problem["status"]) == (code, status)
+    assert problem["title"] and problem["remedy"] and problem["trace_id"] == answer.headers["traceparent"][3:35]
+    return problem
