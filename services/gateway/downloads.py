@@ -39,6 +39,12 @@ class Source:
 
 
 SOURCES = {
+    "/v1/runs/{id}/inputs": Source(
+        "matching", "read_run_inputs", "run_id", "下载一次批量派单的输入（numpy 数组，编号为假名）。"
+    ),
+    "/v1/runs/{id}/certificate": Source(
+        "matching", "read_run_certificate", "run_id", "下载一次批量派单的最优证明（numpy 数组）。"
+    ),
     "/v1/exports/{id}": Source("insight", "read_export", "export_id", "下载一份导出：CSV、XLSX 或 Parquet。"),
     "/v1/imports/{id}/refused": Source(
         "registry", "read_refused_rows", "import_id", "下载一次批量录入中被退回的行（CSV），改正后可重新上传。"

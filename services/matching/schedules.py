@@ -38,6 +38,13 @@ ERASED = (
     " where c.erased_on is not null and r.erased_on is null limit %(batch)s"
 )
 
+OLD_RUNS = (
+    "(select id from run where state in ('applied', 'cancelled', 'failed')"
+    " and iso_instant(body #>> '{started_at}') < %(before)s)"
+)
+OLD_INPUTS = "delete from run_file where name = 'inputs.npz' and run_id in " + OLD_RUNS
+OLD_NAMES = "delete from run_names where run_id in " + OLD_RUNS
+
 
 @every(seconds=1)
 def climb_crises(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
@@ -82,4 +89,13 @@ def clear_log(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
     """Old rows of the change log; an index that has not looked for so long loads anew."""
     before = context.now - timedelta(days=KEPT_DAYS)
     db.run("delete from worker_change where at < %(before)s", {"before": before})
+    return []
+
+
+@every(seconds=3600)
+def forget_run_inputs(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
+    """What ended runs were computed from, after the days that policy keeps it; record and certificate stay."""
+    before = context.now - timedelta(days=context.figure("run_kept_days"))
+    db.run(OLD_INPUTS, {"before": before})
+    db.run(OLD_NAMES, {"before": before})
     return []

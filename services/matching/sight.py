@@ -11,7 +11,7 @@ from banyan.contracts.matching_shapes import Contact, HolderView, OfferView, Req
 from banyan.kernel.context import Context
 from banyan.runtime.commands.store import Db
 from services.matching.domain import place, said
-from services.matching.domain.holding import may_know
+from services.matching.domain.holding import guard, may_know
 from services.matching.domain.request import HELD_BY_WORKER, Holder, Offer, Request
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
@@ -128,3 +128,10 @@ def line(request: Request) -> RequestLine:
 def cell(request: Request) -> str | None:
     """The 1 km cell shown before acceptance; nothing for a protected request."""
     return None if request.protected else place.cell(request.point)
+
+
+def known_request(db: Db, request_id: str, context: Context) -> Request:
+    """A request in the officer's reach; refuses `not_found` otherwise, for a protected one too."""
+    request = db.require(Request, request_id)
+    guard(request, context)
+    return request

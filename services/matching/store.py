@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from banyan.contracts.matching import ProposeWorkers, TakeRequest
+from banyan.contracts.matching import ProposeWorkers, StartRun, TakeRequest
 from banyan.contracts.matching_shapes import Ranked
 from banyan.kernel.context import Context
+from banyan.kernel.divisions import prefix
 from banyan.kernel.message import Command
 from banyan.runtime.commands.store import Db, fact
 from services.matching.domain import pairing
 from services.matching.domain.holding import OnDuty, ladder
 from services.matching.domain.request import Request
 from services.matching.domain.roster import Roster
+from services.matching.domain.run import Run
 from services.matching.domain.worker import Worker
 from services.matching.index_state import index_of
 
 BY_NAME = "id = any(%(names)s) or person_id = any(%(names)s) or account = any(%(names)s)"
+
+ONE_STARTS = "select pg_advisory_xact_lock(hashtext('banyan matching run'))"
+UNENDED_RUNS = "state in ('computing', 'computed', 'confirmed') order by id"
 
 
 @fact("on_duty")
@@ -36,6 +41,19 @@ def _on_duty(db: Db, place: str, context: Context) -> OnDuty:
     tiers = ladder(place, context)
     rosters = {r.division: r for r in db.records(Roster, "division = any(%(tiers)s)", {"tiers": list(tiers)})}
     return [(tier, rosters[tier].on_duty(context.today)) for tier in tiers if tier in rosters]
+
+
+@fact("runs_beside")
+def runs_beside(db: Db, commands: Sequence[StartRun], context: Context) -> list[list[Run]]:
+    """Runs that have not ended over any part of each place; two that start at once wait for each other."""
+    db.run(ONE_STARTS, {})
+    runs = db.records(Run, UNENDED_RUNS)
+    return [[run for run in runs if _overlap(run.division, command.division)] for command in commands]
+
+
+def _overlap(one: str, other: str) -> bool:
+    a, b = prefix(one), prefix(other)
+    return a.startswith(b) or b.startswith(a)
 
 
 @fact("ranked")

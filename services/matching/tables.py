@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, MetaData, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 
 from banyan.runtime.commands.tables import aggregate_table, kept
@@ -10,6 +24,7 @@ from services.matching.domain.client import Client
 from services.matching.domain.household import Household
 from services.matching.domain.request import REQUEST, Request
 from services.matching.domain.roster import Roster
+from services.matching.domain.run import RUN, Run
 from services.matching.domain.worker import WORKER, Worker
 
 METADATA = MetaData()
@@ -93,3 +108,41 @@ WORKER_CHANGE = Table(
     info={"rights": "select, insert, delete"},
 )
 """One row each time that a worker's row is written, by a trigger: whoever writes, nothing is missed."""
+
+RUN_TABLE = aggregate_table(
+    METADATA,
+    Run,
+    kept("state"),
+    one_of(RUN.states, "run_state"),
+    Index("run_unended", "id", postgresql_where=text("state in ('computing', 'computed', 'confirmed')")),
+)
+
+RUN_NAMES = Table(
+    "run_names",
+    METADATA,
+    Column("run_id", Text(collation="C"), ForeignKey("run.id"), primary_key=True),
+    Column("body", Text, nullable=False),
+    info={"rights": "select, insert, update, delete"},
+)
+"""Whose positions a run's files tell of; only the platform reads it."""
+
+RUN_FILE = Table(
+    "run_file",
+    METADATA,
+    Column("run_id", Text(collation="C"), ForeignKey("run.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    info={"rights": "select, insert, delete"},
+)
+
+RUN_FILE_PART = Table(
+    "run_file_part",
+    METADATA,
+    Column("run_id", Text(collation="C"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("part", BigInteger, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["run_id", "name"], ["run_file.run_id", "run_file.name"], ondelete="CASCADE"),
+    info={"rights": "select, insert"},
+)

@@ -7,9 +7,8 @@ from banyan.contracts import matching_shapes as shapes
 from banyan.kernel.context import Context
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db, answers
-from services.matching import lists, sight  # noqa: F401 - lists answers the other questions
+from services.matching import lists, run_views, sight  # noqa: F401 - they answer the other questions
 from services.matching.domain import pairing, said
-from services.matching.domain.holding import guard
 from services.matching.domain.household import Household
 from services.matching.domain.request import HELD_BY_WORKER, Request
 from services.matching.domain.worker import Worker
@@ -21,17 +20,10 @@ METRES_A_KM = 1000
 MINE = "account = %(account)s or person_id = %(person)s"
 
 
-def _known(db: Db, request_id: str, context: Context) -> Request:
-    """A request in the officer's reach; refuses `not_found` otherwise, for a protected one too."""
-    request = db.require(Request, request_id)
-    guard(request, context)
-    return request
-
-
 @answers(m.RankWorkers)
 def rank_workers(query: m.RankWorkers, context: Context, db: Db) -> shapes.Ranking:
     """The best workers now, with every term; advice, for the hard rules are asked again when one is sent."""
-    request = _known(db, query.request_id, context)
+    request = sight.known_request(db, query.request_id, context)
     items = best(db, request, context, min(max(query.k, 1), MOST))
     as_of, table = index_of(db).as_of, pairing.table_version()
     return shapes.Ranking(items=items, as_of=as_of, table=table, policy=context.policy.version)
@@ -40,7 +32,7 @@ def rank_workers(query: m.RankWorkers, context: Context, db: Db) -> shapes.Ranki
 @answers(m.WhyNot)
 def why_not(query: m.WhyNot, context: Context, db: Db) -> shapes.Reasons:
     """Which hard rules keep a worker away; or the score term by term, and who stands ahead."""
-    request = _known(db, query.request_id, context)
+    request = sight.known_request(db, query.request_id, context)
     worker = db.record(Worker, query.worker_id)
     if worker is None:
         raise Refused("not_found", id=query.worker_id)

@@ -55,7 +55,7 @@ def events_read(call: Call) -> bytes:
 def read_file(call: Call) -> bytes:
     """One part of the file beside the ledger that bears the record's name."""
     asked = json.loads(call.body)
-    id = asked.get("export_id", asked.get("import_id"))
+    id = next(asked[name] for name in ("export_id", "import_id", "run_id") if name in asked)
     if id not in os.listdir(LEDGER.parent):
         raise Refused("not_found", id=id)
     content, start = LEDGER.with_name(id).read_bytes(), asked.get("part", 0) * frame.FILE_PART_BYTES
@@ -98,6 +98,8 @@ def refuse(call: Call) -> bytes:
 OWN = {
     "read_export": read_file,
     "read_refused_rows": read_file,
+    "read_run_inputs": read_file,
+    "read_run_certificate": read_file,
     "events_read": events_read,
     "audit_read": events_read,
     "log_in": log_in,

@@ -19,6 +19,7 @@ from services.matching.domain import pairing
 from services.matching.domain.holding import ladder
 from services.matching.domain.request import Request
 from services.matching.domain.roster import Roster
+from services.matching.domain.run import RUN, Run
 from services.matching.domain.worker import Worker
 
 for found in pkgutil.iter_modules(domain.__path__):  # each module registers its rules
@@ -88,7 +89,8 @@ class World:
         facts = {name: getattr(self, f"fact_{name}")(record, command, context) for name in decision.facts}
         after, *said = decision.decide(record, command, context, **also, **facts)
         changed = after if isinstance(after, dict) else {"": after}
-        self.records |= {each.id: each for each in changed.values() if each is not None}
+        many = (each if isinstance(each, tuple) else (each,) for each in changed.values())
+        self.records |= {each.id: each for group in many for each in group if each is not None}
         self.events += [s for s in said if isinstance(s, Event)]
         self.notices += [s for s in said if isinstance(s, Notice)]
         return next(iter(changed.values()), None)
@@ -113,6 +115,11 @@ class World:
         place = record.division if record else command.division
         rosters = {r.division: r for r in self.records.values() if isinstance(r, Roster)}
         return [(t, rosters[t].on_duty(context.today)) for t in ladder(place, context) if t in rosters]
+
+    def fact_runs_beside(self, record: Any, command: m.StartRun, context: Context) -> list[Run]:
+        """Runs that have not ended over the very place."""
+        runs = (r for r in self.records.values() if isinstance(r, Run) and r.division == command.division)
+        return [run for run in runs if run.state not in RUN.ends]
 
     def fact_ranked(self, record: Request, command: Any, context: Context) -> list[Any]:
         """All workers for whom every rule holds, best first, as the index in memory answers."""

@@ -217,3 +217,19 @@ def _register_verify() -> None:
 
 if "verify" in sys.argv[1:2]:
     _register_verify()
+
+
+@app.command("match")
+def match_command() -> None:
+    """批量派单：发起、确认、说明、核验（见 banyan match --help）。"""
+
+
+def _register_match() -> None:
+    from banyan.cli.match import app as match
+
+    app.registered_commands[:] = [c for c in app.registered_commands if c.name != "match"]
+    app.add_typer(match, name="match")
+
+
+if "match" in sys.argv[1:2]:
+    _register_match()

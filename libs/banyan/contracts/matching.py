@@ -734,3 +734,6 @@ class RosterSet(Event, frozen=True, kw_only=True):
     first_on: date | None
     last_on: date | None
     turns: int
+
+
+from banyan.contracts.matching_runs import *  # noqa: E402, F403 - a chapter of its own (docs/why/0011)

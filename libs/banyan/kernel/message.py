@@ -24,8 +24,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def service(cls) -> str:
-        """registry, matching, ...: the last part of the module banyan.contracts.<service>."""
-        return cls.__module__.rsplit(".", 1)[-1]
+        """registry, matching, ...: of the module banyan.contracts.<service>, or of its chapter <service>_<chapter>."""
+        return _service_of(cls.__module__)
 
     @classmethod
     def method(cls) -> str:
@@ -105,8 +105,12 @@ class DestroyKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def contracts(module: Any, kind: type[Message]) -> Iterator[type[Any]]:
-    """The messages of one kind that a contracts module declares itself, in the order they are written."""
+    """The messages of one kind that a contracts module and its chapters declare, in the order they are written."""
     for value in vars(module).values():
-        mine = isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__
+        mine = isinstance(value, type) and issubclass(value, kind) and value.service() == _service_of(module.__name__)
         if mine and not value.__dict__.get("abstract", False):
             yield value
+
+
+def _service_of(module: str) -> str:
+    return module.rsplit(".", 1)[-1].partition("_")[0]

@@ -91,7 +91,7 @@ def confirm_dispatch(
     guard(request, context)
     if command.worker_id not in candidate_workers(request, command):
         raise Refused("not_proposed", worker_id=command.worker_id)
-    return _offer(request, pairing.require_fit(worker, request, context), context)
+    return offer_to(pairing.require_fit(worker, request, context), request, context)
 
 
 @decides(DispatchNext, on=Request, key="request_id", also={"workers": (Worker, candidate_workers)})
@@ -107,7 +107,7 @@ def dispatch_next(
     on_call = {worker.id: worker for worker in workers}
     in_order = (on_call[id] for id in candidate_workers(request, command) if id in on_call)
     fit = next((w for w in in_order if not pairing.broken(w, request, context)), None)
-    return _offer(request, fit, context) if fit else nobody_found(request, context)
+    return offer_to(fit, request, context) if fit else nobody_found(request, context)
 
 
 @decides(OverrideDispatch, on=Request, key="request_id", also={"worker": (Worker, "worker_id")})
@@ -118,18 +118,24 @@ def override_dispatch(
     guard(request, context)
     first = next(iter(candidate_workers(request, command)), None)
     fit = pairing.require_fit(worker, request, context)
-    after, *events = _offer(request, fit, context, override_reason=require_reason(command.reason))
+    after, *events = offer_to(fit, request, context, override_reason=require_reason(command.reason))
     counted = replace(after[""], overrides=request.overrides + 1)
     instead_of = None if request.protected else first
     over = DispatchOverridden(worker_id=fit.id, instead_of=instead_of, **said.facts(request, context))
     return {"": counted, "worker": after["worker"]}, over, *events
 
 
-def _offer(
-    request: Request, worker: Worker, context: Context, *, override_reason: str | None = None
+def offer_to(
+    worker: Worker,
+    request: Request,
+    context: Context,
+    *,
+    override_reason: str | None = None,
+    candidate: Ranked | None = None,
 ) -> tuple[Any, ...]:
+    """The worker is asked: the offer with its explanation, the worker's load, and the notice that starts the clock."""
     _not_in_crisis(request)
-    candidate = next((c for c in request.candidates if c.worker_id == worker.id), None)
+    candidate = candidate or next((c for c in request.candidates if c.worker_id == worker.id), None)
     if candidate is None:
         candidate = pairing.as_ranked(pairing.explain(worker, request, context), UNKNOWN_RANK)
     offer = Offer(

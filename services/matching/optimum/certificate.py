@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,19 +84,39 @@ class Certificate:
 
 
 def write(folder: Path, problem: Problem, certificate: Certificate) -> None:
-    """Writes both files, whole or not at all."""
-    for name, arrays in ((INPUTS, problem.arrays()), (CERTIFICATE, certificate.arrays())):
-        unfinished = folder / f".{name}"
-        with unfinished.open("wb") as opened:
-            np.savez_compressed(opened, **dict(sorted(arrays.items())))  # type: ignore[arg-type]  # its own flag's type
-        unfinished.rename(folder / name)
+    """Writes both files, each whole or not at all."""
+    write_inputs(folder, problem)
+    write_certificate(folder, certificate)
+
+
+def write_inputs(folder: Path, problem: Problem) -> None:
+    """Writes the problem's file."""
+    _write(folder / INPUTS, problem.arrays())
+
+
+def write_certificate(folder: Path, certificate: Certificate) -> None:
+    """Writes the certificate's file."""
+    _write(folder / CERTIFICATE, certificate.arrays())
 
 
 def read(folder: Path) -> tuple[Problem, Certificate]:
     """The problem and the certificate of a folder; raises one of UNREADABLE for what is none."""
-    return Problem.of(_arrays(folder / INPUTS)), Certificate.from_arrays(_arrays(folder / CERTIFICATE))
+    return read_inputs(folder), Certificate.from_arrays(arrays_of(folder / CERTIFICATE))
 
 
-def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+def read_inputs(folder: Path) -> Problem:
+    """The problem of a folder; raises one of UNREADABLE for what is none."""
+    return Problem.of(arrays_of(folder / INPUTS))
+
+
+def arrays_of(file: Path | IO[bytes]) -> dict[str, NDArray[Any]]:
+    """The arrays of one file by name."""
     with np.load(file, allow_pickle=False) as opened:
         return {name: opened[name] for name in opened.files}
+
+
+def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    unfinished = file.with_name(f".{file.name}")
+    with unfinished.open("wb") as opened:
+        np.savez_compressed(opened, **dict(sorted(arrays.items())))  # type: ignore[arg-type]  # its own flag's type
+    unfinished.rename(file)

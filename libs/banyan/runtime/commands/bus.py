@@ -76,11 +76,19 @@ class Bus:
         order = Order(message, caller, call.key, call.deadline_ms / 1000, call.traceparent)
         return self.run_bulk(order) if isinstance(message, Bulk) else self.run(order)
 
-    def system(self, command: Command, key: str, traceparent: str | None = None, *, binds: bool = True) -> bytes:
-        """Runs a command of our own reactions and schedules, as system:<service>."""
+    def system(
+        self,
+        command: Command,
+        key: str,
+        traceparent: str | None = None,
+        *,
+        binds: bool = True,
+        seconds: float = SYSTEM_TIMEOUT_S,
+    ) -> bytes:
+        """Runs a command of our own reactions, schedules and jobs, as system:<service>, within so many seconds."""
         caller = self.service.system_caller
         access.require_duty(type(command), caller)
-        return self.run(Order(command, caller, key, clock.epoch_s() + SYSTEM_TIMEOUT_S, traceparent, binds))
+        return self.run(Order(command, caller, key, clock.epoch_s() + seconds, traceparent, binds))
 
     @contextmanager
     def own_db(self) -> Iterator[Db]:

@@ -1,0 +1,175 @@
+"""Long work of matching: a run is computed by a process of its own, and sent out in one step when it is confirmed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from banyan.contracts.matching import ApplyRun, FailRun, FinishRun, Pair, Summary
+from banyan.kernel.refusal import Refused
+from banyan.runtime.commands.store import Db
+from banyan.runtime.host.jobs import Run as Work
+from banyan.runtime.host.jobs import job
+from services.matching import run_files
+from services.matching.domain.run import Run
+from services.matching.optimum import certificate
+from services.matching.optimum.__main__ import RESULT, Result
+from services.matching.optimum.problem import NONE
+from services.matching.snapshot import Snapshot, snapshot
+from services.matching.summary import summarise
+
+log = structlog.get_logger()
+SOLVER = "services.matching.optimum"
+SENDING = ":send"
+TRIES = 5
+APPLY_S = 600.0
+LOOK_S = 0.5
+TROUBLE_BYTES = 400
+WAITING = "select id from run where state = %(state)s order by id limit 20"
+
+
+def computing_runs(db: Db) -> list[str]:
+    """Runs without a result, the oldest first."""
+    return [id for (id,) in db.rows(WAITING, {"state": "computing"})]
+
+
+def confirmed_runs(db: Db) -> list[str]:
+    """Runs that are to be sent out, the oldest first; a job of their own each."""
+    return [id + SENDING for (id,) in db.rows(WAITING, {"state": "confirmed"})]
+
+
+@job(waiting=computing_runs)
+def compute(work: Work) -> None:
+    """Computes a run from the state that was kept for it; a killed one begins again from the same."""
+    record = _record(work, work.id)
+    with work.bus.own_db() as db:
+        if run_files.names_of(db, record.id) is None:
+            _keep_state(db, record, snapshot(db, record.division))
+    try:
+        if _solved(work, record):
+            work.bus.system(FinishRun(run_id=record.id, summary=_found(work, record)[0]), f"finish:{record.id}")
+    except Refused as refused:
+        _fail(work, record, refused)
+
+
+@job(waiting=confirmed_runs)
+def send_out(work: Work) -> None:
+    """Sends a result out in one step; where the state has moved on, it is computed anew for the state as it is."""
+    record, renewed = _record(work, work.id.removesuffix(SENDING)), False
+    moved_on = None
+    for _ in range(TRIES):
+        with work.bus.own_db() as db:
+            before, now = run_files.names_of(db, record.id), snapshot(db, record.division)
+            if before is None or before.state != now.names.state:
+                renewed = True
+                _keep_state(db, record, now)
+        try:
+            if not _solved(work, record):
+                return None
+            summary, pairs = _found(work, record)
+            command = ApplyRun(run_id=record.id, pairs=pairs, summary=replace(summary, renewed=renewed))
+            key = f"apply:{record.id}:{summary.certificate_digest}"
+            work.bus.system(command, key, binds=False, seconds=APPLY_S)
+            return None
+        except Refused as refused:
+            if refused.code != "run_moved_on":
+                return _fail(work, record, refused)
+            moved_on = refused
+    assert moved_on is not None, "every try moved on"
+    return _fail(work, record, moved_on)
+
+
+def _record(work: Work, id: str) -> Run:
+    with work.bus.own_db() as db:
+        record = db.record(Run, id)
+    assert record is not None, "a waiting run stands"
+    return record
+
+
+def _keep_state(db: Db, record: Run, taken: Snapshot) -> None:
+    """Keeps what is to be solved, and forgets what an earlier state came to."""
+    with tempfile.TemporaryDirectory(prefix="banyan-run-") as folder:
+        certificate.write_inputs(Path(folder), taken.problem)
+        run_files.keep(db, record.id, Path(folder, certificate.INPUTS))
+    run_files.keep_names(db, record.id, taken.names)
+    for name in (certificate.CERTIFICATE, RESULT):
+        run_files.forget(db, record.id, name)
+
+
+def _solved(work: Work, record: Run) -> bool:
+    """Whether there is a certificate for the state that is kept; False where this process is to stop or the run ended.
+
+    Refuses `run_failed` where the solver gave up; one that was killed is tried again with the job.
+    """
+    with work.bus.own_db() as db:
+        if run_files.content(db, record.id, certificate.CERTIFICATE):
+            return True
+        inputs = run_files.content(db, record.id, certificate.INPUTS)
+    assert inputs is not None, "kept with the names"
+    with tempfile.TemporaryDirectory(prefix="banyan-run-") as folder:
+        Path(folder, certificate.INPUTS).write_bytes(inputs)
+        if not _computed(work, record, Path(folder)):
+            return False
+        with work.bus.own_db() as db:
+            run_files.keep(db, record.id, Path(folder, RESULT))
+            run_files.keep(db, record.id, Path(folder, certificate.CERTIFICATE))
+    return True
+
+
+def _computed(work: Work, record: Run, folder: Path) -> bool:
+    command = (sys.executable, "-m", SOLVER, str(folder), str(record.deadline_s))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
+    progress = folder / "progress"
+    with progress.open("wb") as told, (folder / "trouble").open("wb") as trouble:
+        solver = subprocess.Popen(command, stdout=told, stderr=trouble, env=environment)
+        try:
+            while solver.poll() is None:
+                if work.stop() or _record(work, record.id).state != record.state:
+                    return False
+                _note(work, progress)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    solver.wait(LOOK_S)
+        finally:
+            solver.kill()
+            solver.wait()
+    _note(work, progress)
+    said = (folder / "trouble").read_bytes()[-TROUBLE_BYTES:].decode("utf-8", "replace")
+    if solver.returncode < 0:
+        raise RuntimeError(f"the solver was killed by signal {-solver.returncode}: {said}")
+    if solver.returncode:
+        raise Refused("run_failed", run_id=record.id, trouble=said)
+    return True
+
+
+def _note(work: Work, progress: Path) -> None:
+    """Notes how many requests have no better worker at the prices found so far."""
+    lines = progress.read_text().split("\n")[:-1]
+    if lines:
+        better, every = (int(number) for number in lines[-1].split())
+        if work.done != every - better:
+            work.note(every - better, every, ())
+
+
+def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...]]:
+    """What is kept of a run, told in figures; and its pairs under their ids."""
+    with work.bus.own_db() as db:
+        names, result = run_files.names_of(db, record.id), run_files.content(db, record.id, RESULT)
+        problem, proof = run_files.proof_of(db, record.id)
+        digest = run_files.digest_of(db, record.id, certificate.CERTIFICATE)
+    assert names is not None and result is not None, "kept before the certificate"
+    chosen = enumerate(proof.assigned.tolist())
+    pairs = tuple(Pair(request_id=names.request_ids[r], worker_id=names.worker_ids[w]) for r, w in chosen if w != NONE)
+    return summarise(problem, proof, names, msgspec.json.decode(result, type=Result), digest), pairs
+
+
+def _fail(work: Work, record: Run, refused: Refused) -> None:
+    log.warning("批量派单未完成", run_id=record.id, code=refused.code, **refused.facts)
+    work.bus.system(FailRun(run_id=record.id, code=refused.code), f"fail:{record.id}")

@@ -1,0 +1,79 @@
+"""`python -m services.matching.optimum FOLDER SECONDS`: solves a folder's inputs.npz at low priority.
+
+Writes certificate.npz and result.json (`Result`) beside it; each line on standard output is `requests with a better
+worker` and `all requests`, as it goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from services.matching.optimum import certificate
+from services.matching.optimum.problem import NONE, Problem
+from services.matching.optimum.solve import Told, solve
+from services.matching.ranking.arrays import Ints
+
+NICENESS = 19  # whatever serves people comes first
+RESULT = "result.json"
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """What the load bands cost: points against the optimum without them, and both ways of sending."""
+
+    points_cost: int
+    served: int
+    full_workers: int
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How long solving took, how many workers have no free place left, and the plain optimum beside bands."""
+
+    took_ms: int
+    full_workers: int
+    plain: Plain | None = None
+
+
+def full(problem: Problem, assigned: Ints) -> int:
+    """How many workers who had a free place have none left."""
+    taken = np.bincount(assigned[assigned != NONE], minlength=len(problem.workers))
+    return int(((problem.free > 0) & (taken >= problem.free)).sum())
+
+
+def _tell(every: int) -> Told:
+    def tell(_: str, better: int, __: int) -> None:
+        sys.stdout.write(f"{better} {every}\n")
+        sys.stdout.flush()
+
+    return tell
+
+
+def main(folder: Path, seconds: float) -> None:
+    """Solves; an error ends the process with its trace."""
+    os.nice(NICENESS)
+    begun = time.monotonic()
+    problem = certificate.read_inputs(folder)
+    found = solve(problem, deadline_s=seconds, told=_tell(len(problem)))
+    plain = None
+    if problem.bands:
+        _, cost = problem.places
+        left = max(1.0, seconds - (time.monotonic() - begun))
+        other = solve(replace(problem, bands=()), deadline_s=left)
+        taken = np.bincount(found.assigned[found.assigned != NONE], minlength=len(problem.workers))
+        start = problem.places[0]
+        paid = np.concatenate([[0], np.cumsum(cost)])
+        without = found.objective + int((paid[start[:-1] + taken] - paid[start[:-1]]).sum())
+        plain = Plain(other.objective - without, other.served, full(problem, other.assigned))
+    certificate.write_certificate(folder, certificate.Certificate.of(problem, found))
+    took_ms = int((time.monotonic() - begun) * 1000)
+    (folder / RESULT).write_bytes(msgspec.json.encode(Result(took_ms, full(problem, found.assigned), plain)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,152 @@
+"""The state that a run is computed for: open requests of a division and all workers who can be asked, as a problem.
+
+Requests and workers stand in the order of their ids under names of the run's own (r1, w1): the files tell nobody's id.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from banyan.kernel.context import SHANGHAI, Context
+from banyan.kernel.divisions import prefix
+from banyan.runtime.commands.store import Db
+from services.matching.domain import pairing
+from services.matching.domain.place import reckoned
+from services.matching.domain.request import OPEN, Request
+from services.matching.domain.taking import CRISIS
+from services.matching.domain.worker import Worker
+from services.matching.optimum.problem import NAMED, Band, Problem
+from services.matching.ranking.arrays import LINE_LENGTH, Workers
+from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUERY, figure_values, query_values
+
+REQUESTS = "state = any(%(states)s) and division like any(%(prefixes)s) order by id"
+COUNTY_DIGITS = 6
+WORKERS = "state = 'on_call' order by id"
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What stands behind a problem's positions, and what its figures are told by. `state` changes with any of it."""
+
+    state: str
+    left_out: int
+    request_ids: tuple[str, ...]
+    worker_ids: tuple[str, ...]
+    urgency: tuple[int, ...]
+    waited_days: tuple[int, ...]
+    counties: tuple[str, ...]
+    groups: tuple[str, ...]
+    policy: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A problem with the names behind it."""
+
+    problem: Problem
+    names: Names
+
+
+def snapshot(db: Db, division: str) -> Snapshot:
+    """All that a run counts, as it stands in this transaction. Crises, protected requests and places unknown stay out."""
+    context = db.context
+    found = _open_requests(db, division)
+    requests = [r for r in found if not r.protected and r.urgency < CRISIS and reckoned(r.point, r.division)]
+    workers = [w for w in db.records(Worker, WORKERS) if pairing.available(w, context.today)]
+    waited = tuple(max(0, (context.today - r.taken_at.astimezone(SHANGHAI).date()).days) for r in requests)
+    problem = Problem(
+        workers=_workers(workers, context),
+        request_ids=[f"r{n}" for n in range(1, len(requests) + 1)],
+        **_needs(requests, context),
+        serving=_serving(requests, waited, context),
+        named=_named(requests, workers),
+        bands=tuple(Band(*band) for band in context.figure("run_load_bands", division=division)),
+    )
+    ids = (tuple(r.id for r in requests), tuple(w.id for w in workers))
+    names = Names(
+        state=hashlib.sha256("\n".join((problem.digest, *ids[0], *ids[1])).encode()).hexdigest(),
+        left_out=len(found) - len(requests),
+        request_ids=ids[0],
+        worker_ids=ids[1],
+        urgency=tuple(r.urgency for r in requests),
+        waited_days=waited,
+        counties=tuple(f"{r.division[:COUNTY_DIGITS]:0<12}" for r in requests),
+        groups=tuple(r.client_group for r in requests),
+        policy=context.policy.version,
+    )
+    return Snapshot(problem, names)
+
+
+def _open_requests(db: Db, division: str) -> list[Request]:
+    """Open requests of a division, and of what reports to it; not of what lies in it and reports elsewhere."""
+    tree, today = db.context.divisions, db.context.today
+    codes = [division, *(code for code, _ in tree.reporting(today))] if tree else [division]
+    asked = {"states": list(OPEN), "prefixes": [f"{prefix(code)}%" for code in codes]}
+    found = db.records(Request, REQUESTS, asked)
+    return [r for r in found if tree is None or tree.within(division, r.division, today)]
+
+
+def _workers(workers: Sequence[Worker], context: Context) -> Workers:
+    return Workers.of((_row(w, n, context) for n, w in enumerate(workers, 1)), len(pairing.FIELDS))
+
+
+def _row(worker: Worker, number: int, context: Context) -> pairing.arrays.Worker:
+    """The worker as the table reads one; a registration that has run out is none."""
+    row, until = pairing.worker_row(worker), worker.supply.registration_until
+    registered = row.registered and (until is None or until >= context.today)
+    return dataclasses.replace(row, id=f"w{number}", registered=int(registered))
+
+
+def _needs(requests: Sequence[Request], context: Context) -> dict[str, NDArray[np.void]]:
+    demand, lines = np.zeros(len(requests), QUERY), np.zeros((len(requests), LINE_LENGTH), np.int64)
+    for n, request in enumerate(requests):
+        row = pairing.request_row(request, context, pairing.place_of(request))
+        figures = pairing.figures(context, request.division)
+        demand[n] = (*query_values(row, figures), *figure_values(figures))
+        lines[n, : len(row.line)] = row.line
+    return {"demand": demand, "lines": lines}
+
+
+def _serving(requests: Sequence[Request], waited: Sequence[int], context: Context) -> NDArray[np.int64]:
+    """What serving each request is worth: a base, so much a step of urgency, so much a day of waiting up to a most."""
+
+    def worth(request: Request, days: int) -> int:
+        base, step, wait, most = (
+            context.figure(f"serving_{name}", division=request.division)
+            for name in ("points", "urgency_points", "wait_points", "wait_days_most")
+        )
+        return int(base + step * request.urgency + wait * min(days, most))
+
+    return np.array([worth(r, days) for r, days in zip(requests, waited, strict=True)], np.int64)
+
+
+def _named(requests: Sequence[Request], workers: Sequence[Worker]) -> NDArray[np.void]:
+    """The marks of workers whom requests name; a conflict may name the person or the account as well."""
+    by_name: dict[str, list[int]] = {}
+    for slot, worker in enumerate(workers):
+        for name in worker.names:
+            by_name.setdefault(name, []).append(slot)
+    slots = {worker.id: [slot] for slot, worker in enumerate(workers)}
+    marks: dict[tuple[int, int], int] = {}
+    for n, request in enumerate(requests):
+        for slot, mark in _marks(request, by_name, slots):
+            marks[n, slot] = marks.get((n, slot), 0) | mark
+    return np.array([(*pair, marks[pair]) for pair in sorted(marks)], NAMED)
+
+
+def _marks(request: Request, by_name: dict[str, list[int]], by_id: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
+    lists = (
+        (request.excluded_workers, by_name, CONFLICT),
+        (request.asked, by_id, EXCLUDED),
+        (request.earlier_workers, by_id, EARLIER),
+    )
+    for names, known, mark in lists:
+        for name in names:
+            for slot in known.get(name, ()):
+                yield slot, mark
