@@ -5,6 +5,7 @@ http://host/v1/streams/NAME ($BANYAN_TOKEN is sent). HEAD and JWKS: files, or UR
 import base64, hashlib, json, os, subprocess, sys, tempfile, urllib.request  # noqa: E401, I001
 
 REDACTED = {"specversion", "stream", "streamposition", "redacted", "digest", "chain"}
+PROOF = {"salt", "digest", "chain"}
 
 def need(holds, what):
     if not holds:
@@ -26,19 +27,35 @@ def canonical(value):
 def sha(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
 
+def salt_of(text):
+    salt = base64.b64decode(text)
+    need(len(salt) == 16 and base64.b64encode(salt).decode() == text, "a salt is not 16 bytes in base64")
+    return salt
+
+def listed(text):
+    return dict(part.split(":", 1) for part in text.split(" ") if part)
+
+def digest_of(item):  # rules 3-6: the digest that the content of an item has, seen whole or in part
+    salt, part = salt_of(item["salt"]), "leaves" in item
+    bare = {key: item[key] for key in item if key not in PROOF and not (part and key in ("salts", "leaves"))}
+    if part or "data" in item:
+        need("personal" not in bare["data"], "personal stands in data")
+        fields = {**bare.pop("data"), **({"personal": bare.pop("personal")} if "personal" in bare else {})}
+        salts, bare["leaves"] = (listed(item["salts"]), listed(item["leaves"])) if part else ({}, {})
+        for name, value in fields.items():
+            own = salt_of(salts[name]) if part else sha(b"field", salt, name.encode())[:16]
+            bare["leaves"][name] = sha(own, canonical({name: value})).hex()
+    return sha(salt if part else sha(b"envelope", salt)[:16], canonical(bare))
+
 def check(item, stream, n, previous):
-    """Rules 2-6 for one item; gives chain[n]."""
-    need(isinstance(item, dict), "not an object")
-    need(item.get("stream") == stream and item.get("streamposition") == str(n), "another stream or position")
-    digest, chain = (bytes.fromhex(str(item.get(name))) for name in ("digest", "chain"))
+    """Rules 2-7 for one item; gives chain[n]."""
+    need((item["stream"], item["streamposition"]) == (stream, str(n)), "another stream or position")
+    digest, chain = bytes.fromhex(item["digest"]), bytes.fromhex(item["chain"])
     need((digest.hex(), chain.hex()) == (item["digest"], item["chain"]), "digest or chain is not in lower-case hex")
     if item.get("redacted") is True:
         need(set(item) == REDACTED and item["specversion"] == "1.0", "not the form of a redacted item")
     else:
-        salt = base64.b64decode(str(item.get("salt")))
-        need(len(salt) == 16 and base64.b64encode(salt).decode() == item["salt"], "salt is not 16 bytes in base64")
-        bare = {key: item[key] for key in item if key not in ("salt", "digest", "chain")}
-        need(sha(salt, canonical(bare)) == digest, "the digest does not hold")
+        need(digest_of(item) == digest, "the digest does not hold")
     need(len(digest) == 32 and sha(previous, digest) == chain, "the chain does not hold")
     return chain
 
@@ -51,12 +68,12 @@ def prove(items, head):
             if item is items:
                 return (n, None) if n >= int(head["position"]) else (n + 1, "missing up to " + head["position"])
             previous = check(item, head["stream"], n + 1, previous)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return n + 1, str(error)
         n += 1
     return n, "the chain is not the signed one"
 
-# The chain ends here; below are the signature (rule 7) and the places that things are read from.
+# The chain ends here; below are the signature (rule 8) and the places that things are read from.
 
 def signed(head, jwks):
     need(head["hash_alg"] == "sha-256" and head["sign_alg"] == "ed25519", "an algorithm that this verifier lacks")

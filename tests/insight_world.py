@@ -14,7 +14,8 @@ import msgspec
 from banyan.contracts import matching, registry
 from banyan.kernel.context import SHANGHAI
 from banyan.kernel.message import Event
-from banyan.wire.cloudevents import event_bytes, spliced
+from banyan.wire.canonical import canonical
+from banyan.wire.cloudevents import event_members, spliced
 
 VILLAGES = (
     "350102001001", "350102001002", "350102002001", "350104001001", "350128100001", "350128100002", "350203001001",
@@ -222,10 +223,10 @@ class World:
 def _item(said: Said) -> bytes:
     instant = said.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     type_name = type(said.event).type_name()
-    body = event_bytes(
+    event = event_members(
         id=f"{said.stream}-{said.position}", service=said.stream.split(".", maxsplit=1)[0], type=type_name,
         subject="x", dataschema=f"/v1/schemas/{type_name}", stream=said.stream, position=said.position, version=1,
         effective_on=said.effective_on.isoformat(), recorded_at=instant, known_at=instant,
         data=msgspec.to_builtins(said.event),
     )  # fmt: skip
-    return spliced(body, b"0" * 16, b"0" * 32, b"0" * 32)
+    return spliced(canonical(event), b"0" * 16, b"0" * 32, b"0" * 32)

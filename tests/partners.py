@@ -27,10 +27,12 @@ PLANTED = "cn.banyan.sample.tree.planted.v1"
 WATERED = "cn.banyan.sample.tree.watered.v1"
 
 
-def agree(database: str, account: str, *types: str, stream: str = "sample.tree", **change: Any) -> PartnerAgreed:
+def agree(
+    database: str, account: str, *types: str, stream: str = "sample.tree", fields: Any = None, **change: Any
+) -> PartnerAgreed:
     """Folds an agreement into a service's copy of the reference data, as identity's event does."""
     known = {"name": account, "queue": False, "since": SINCE, "purpose": "试验", "legal_basis": "试验", **change}
-    agreed = PartnerAgreed(partner=account, streams={stream: types or ("*",)}, **known)
+    agreed = PartnerAgreed(partner=account, streams={stream: fields or types or ("*",)}, **known)
     envelope = Envelope(
         id="e-1",
         stream=STREAM,

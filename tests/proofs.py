@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,14 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from banyan.vault.keys import key_id
 from banyan.vault.proof import Report
 from banyan.vault.sign import SigningPass
-from banyan.wire.chain import Head, extend, genesis
-from banyan.wire.cloudevents import event_bytes, redacted, row_bytes, spliced
+from banyan.wire.chain import Head, Proved, extend, genesis
+from banyan.wire.cloudevents import event_members, partial, redacted, row_members, spliced
 
 SEED = hashlib.sha256(b"a key for tests only").digest()
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
 SIGNING = SigningPass(key_id("signing", SEED), KEY)
 PUBLIC_KEYS = {SIGNING.key_id: KEY.public_key().public_bytes_raw()}
 SIGNED_AT = "2026-03-01T00:01:00.000000Z"
+Members = dict[str, Any]
+Shown = Mapping[int, Collection[str]]
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -37,9 +40,9 @@ def salt_of(number: int) -> bytes:
     return hashlib.sha256(f"salt {number}".encode()).digest()[:16]
 
 
-def event(number: int, stream: str = "registry.person", **data: Any) -> bytes:
+def event(number: int, stream: str = "registry.person", **data: Any) -> Members:
     """Event `number` of a stream; every second has a personal part."""
-    return event_bytes(
+    return event_members(
         id=f"01J9Z3K4T0000000000000{number:04}",
         service="registry",
         type="cn.banyan.registry.person.approved.v1",
@@ -58,32 +61,40 @@ def event(number: int, stream: str = "registry.person", **data: Any) -> bytes:
     )
 
 
-def audit_row(number: int, stream: str = "audit.registry") -> bytes:
+def audit_row(number: int, stream: str = "audit.registry") -> Members:
     row = {
         "at": f"2026-03-01T00:00:{number % 60:02}.000000Z",
         "actor": "acc-7",
         "did": "registry.read_person",
         "on": number,
     }
-    return row_bytes(stream, number, row)
+    return row_members(stream, number, row)
 
 
-def items(bodies: list[bytes], stream: str = "registry.person", hidden: frozenset[int] = frozenset()) -> list[bytes]:
-    """The bodies as they travel; those at the hidden positions as digest only."""
-    salted = [(salt_of(number), body) for number, body in enumerate(bodies, start=1)]
+def proved(rows: list[Members], stream: str) -> list[Proved]:
+    """What is kept of each row."""
+    return extend(genesis(stream), [(salt_of(number), row) for number, row in enumerate(rows, start=1)])
+
+
+def items(
+    rows: list[Members], stream: str = "registry.person", hidden: Collection[int] = (), shown: Shown | None = None
+) -> list[bytes]:
+    """The rows as they travel; those at the hidden positions as digest only, those in `shown` by these fields only."""
     travelled = []
-    for number, ((salt, body), (row, chain)) in enumerate(zip(salted, extend(genesis(stream), salted), strict=True), 1):
-        shown = redacted(stream, number, row, chain) if number in hidden else spliced(body, salt, row, chain)
-        travelled.append(shown)
+    for number, (body, digest, chain) in enumerate(proved(rows, stream), start=1):
+        if number in hidden:
+            travelled.append(redacted(stream, number, digest, chain))
+        elif shown and number in shown:
+            travelled.append(partial(body, salt_of(number), digest, chain, shown[number]))
+        else:
+            travelled.append(spliced(body, salt_of(number), digest, chain))
     return travelled
 
 
-def head_of(bodies: list[bytes], stream: str = "registry.person", position: int | None = None) -> Head:
+def head_of(rows: list[Members], stream: str = "registry.person", position: int | None = None) -> Head:
     """The signed head of a stream at a position, by default its last."""
-    bodies = bodies[:position]
-    salted = [(salt_of(number), body) for number, body in enumerate(bodies, start=1)]
-    chain = extend(genesis(stream), salted)[-1][1] if salted else genesis(stream)
-    return SIGNING.head(stream, len(bodies), chain, SIGNED_AT)
+    kept = proved(rows[:position], stream)
+    return SIGNING.head(stream, len(kept), kept[-1].chain if kept else genesis(stream), SIGNED_AT)
 
 
 def text_of(travelled: list[bytes]) -> bytes:
@@ -96,6 +107,6 @@ def what(report: Report) -> tuple[int, str]:
 
 
 COUNT = 6
-BODIES = [event(number) for number in range(1, COUNT + 1)]
-WHOLE = items(BODIES)
-HEAD = head_of(BODIES)
+ROWS = [event(number) for number in range(1, COUNT + 1)]
+WHOLE = items(ROWS)
+HEAD = head_of(ROWS)

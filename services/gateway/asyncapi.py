@@ -17,7 +17,7 @@ TEXT: Schema = {"type": "string"}
 POSITION: Schema = {"type": "string", "pattern": "^[0-9]+$"}
 ENVELOPE: Schema = {
     "title": "CloudEvent",
-    "description": "CloudEvents 1.0。salt、digest、chain 不在摘要之内，按 docs/proof.md 校验。",
+    "description": "CloudEvents 1.0。salt、salts、leaves、digest、chain 不在摘要之内，按 docs/proof.md 校验。",
     "type": "object",
     "properties": {
         "specversion": {"const": "1.0"},
@@ -37,6 +37,8 @@ ENVELOPE: Schema = {
         "personal": {"type": "string", "contentEncoding": "base64", "description": "以本人密钥加密的个人信息"},
         "traceparent": TEXT,
         "salt": TEXT,
+        "salts": {"type": "string", "description": "仅示部分字段时：所示各字段的盐值"},
+        "leaves": {"type": "string", "description": "仅示部分字段时：未示各字段的叶值"},
         "digest": TEXT,
         "chain": TEXT,
     },

@@ -6,7 +6,7 @@ import datetime as dt
 import importlib
 import pkgutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -34,10 +34,12 @@ from banyan.contracts.identity_shapes import Competence
 from banyan.kernel.context import Context
 from banyan.kernel.divisions import Division, prefix
 from banyan.kernel.message import Event, contracts
+from banyan.kernel.personal import private_fields
 from banyan.kernel.policy import Figure
 from banyan.runtime.commands.store import Db, fact
+from banyan.wire.chain import PERSONAL
 from services.identity.domain.account import LOCAL, Account, login_word
-from services.identity.domain.partner import Partner
+from services.identity.domain.partner import Known, Partner
 from services.identity.domain.session import Presented, Session
 from services.identity.domain.signing_key import SigningKey
 from services.identity.oidc import read_id_token
@@ -226,15 +228,17 @@ def agreements_beside(db: Db, commands: Sequence[AgreePartner], context: Context
 
 
 @fact("known_events")
-def known_events(db: Db, commands: Sequence[AgreePartner], context: Context) -> list[Mapping[str, frozenset[str]]]:
-    """Stream → the event types that some service publishes in it."""
+def known_events(db: Db, commands: Sequence[AgreePartner], context: Context) -> list[Known]:
+    """Stream → the event types that some service publishes in it → their fields."""
     return [_published()] * len(commands)
 
 
 @cache
-def _published() -> Mapping[str, frozenset[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _published() -> Known:
+    found: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
     for place in pkgutil.iter_modules(all_contracts.__path__):
         for event in contracts(importlib.import_module(f"banyan.contracts.{place.name}"), Event):
-            found[event.stream].add(event.type_name())
-    return {stream: frozenset(types) for stream, types in found.items()}
+            private = set(private_fields(event))
+            fields = set(event.__struct_fields__) - private | ({PERSONAL} if private else set())
+            found[event.stream][event.type_name()] = frozenset(fields)
+    return found

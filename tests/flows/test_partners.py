@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import amqp
+import msgspec
 import pytest
 
 from banyan.cli.verify import verify
@@ -16,8 +18,11 @@ from banyan.runtime.events import outlet
 from banyan.runtime.events.outlet import queue_of
 from banyan.runtime.host.db import open_pool
 from banyan.testkit.rabbit import management_call
+from banyan.vault.sign import jwks
+from banyan.wire.canonical import canonical
 from tests.instance import Instance
-from tests.partners import PLANTED, THEN, Partner, agree
+from tests.partners import PLANTED, THEN, WATERED, Partner, agree
+from tests.proofs import PUBLIC_KEYS, SIGNED_AT, SIGNING, second_verifier
 
 STREAM = "sample.tree"
 
@@ -71,6 +76,45 @@ def test_what_is_not_agreed_comes_as_position_and_digest_and_the_chain_closes(pl
     assert report.whole and report.redacted == sum("type" not in json.loads(item) for item in got) > 0
     agree(platform.database, name)
     assert items(platform, name) == platform.stream(STREAM)
+
+
+def test_fields_that_are_not_agreed_never_leave_and_the_item_still_proves_itself(
+    platform: Instance, partner: Partner, tmp_path: Path
+) -> None:
+    label, owner = f"label-{uuid.uuid4().hex}", f"owner-{uuid.uuid4().hex}"
+    platform.command("plant_tree", division="350203001000", label=label, owner=owner)
+    head = grow(platform)
+    agree(platform.database, partner.name, fields={PLANTED: ("division",), WATERED: ("*",)}, queue=True)
+    platform.wait_until(partner.waiting, "the queue is declared")
+    platform.wait_until(lambda: partner.take() == head, "all has come")
+    got = items(platform, partner.name)
+    assert [json.loads(item) for item in partner.items] == [json.loads(item) for item in got]
+    assert label.encode() in b"".join(platform.stream(STREAM))
+    for place in (got, partner.items):
+        assert label.encode() not in b"".join(place) and b'"personal":' not in b"".join(place)
+    planted = [n for n, item in enumerate(got, 1) if json.loads(item).get("type") == PLANTED]
+    assert all(set(json.loads(got[n - 1])["data"]) == {"division"} for n in planted)
+
+    signed = SIGNING.head(STREAM, head, bytes.fromhex(json.loads(got[-1])["chain"]), SIGNED_AT)
+    report = verify(got, public_keys=PUBLIC_KEYS, head=signed)
+    assert (
+        report.whole
+        and report.partial == len(planted)
+        and report.redacted == head - len(planted) - sum(json.loads(item).get("type") == WATERED for item in got)
+    )
+    files = {"items": b"\n".join(got), "head": msgspec.json.encode(signed), "keys": canonical(jwks(PUBLIC_KEYS))}
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    assert second_verifier().main(*(str(tmp_path / file) for file in files)) == 0
+    at = planted[-1]
+    for was, becomes in ((b"350203001000", b"350203001001"), (b"division:", b"division:A"), (b"label:", b"label:0")):
+        broken = [*got[: at - 1], got[at - 1].replace(was, becomes), *got[at:]]
+        bad = verify(broken, public_keys=PUBLIC_KEYS).bad
+        assert bad and bad.position == at
+        assert second_verifier().prove(map(json.loads, broken), msgspec.to_builtins(signed))[0] == at
+    agree(platform.database, partner.name, fields={PLANTED: ("*", "personal")}, queue=True)
+    assert b'"personal":' in b"".join(items(platform, partner.name))
+    agree(platform.database, partner.name, queue=True, ended_at=THEN)
 
 
 def test_who_has_no_agreement_or_another_stream_finds_nothing(platform: Instance, name: str) -> None:

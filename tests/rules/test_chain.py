@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from banyan.kernel.refusal import Refused
 from banyan.wire.canonical import Unprovable, canonical, decode
-from banyan.wire.chain import Head, digest, extend, first_bad, genesis, head_bytes, link
-from banyan.wire.cloudevents import parse, redacted, row_bytes, spliced
+from banyan.wire.chain import Head, digest, extend, genesis, head_bytes, link
+from banyan.wire.cloudevents import parse, partial, redacted, row_members, spliced
 from tests.proofs import event, items, salt_of
 
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -91,30 +91,38 @@ def test_reading_repairs_nothing(text: str | bytes, what: str) -> None:
     assert refused.value.what == what
 
 
+def sha(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
 def test_the_chain_is_the_formula_of_the_document() -> None:
-    salt, body = bytes(range(16)), b'{"a":1}'
-    start = hashlib.sha256(b"banyan.stream.v1:registry.person").digest()
-    row = hashlib.sha256(salt + body).digest()
+    salt, envelope = bytes(range(16)), sha(b"envelope", bytes(range(16)))[:16]
+    start = sha(b"banyan.stream.v1:registry.person")
     assert genesis("registry.person") == start
-    assert extend(start, [(salt, body)]) == [(row, hashlib.sha256(start + row).digest())]
     assert start.hex() == "ff430df3f550cd86507f78571af814aa4461e7da363ddb88d5b4d5ba1dc0b8c0"
+    row = sha(envelope, b'{"a":1}')
+    assert extend(start, [(salt, {"a": 1})]) == [(b'{"a":1}', row, sha(start, row))]
+    leaves = [
+        sha(sha(b"field", salt, name.encode())[:16], text).hex()
+        for name, text in (("b", '{"b":"中"}'.encode()), ("personal", b'{"personal":"x"}'))
+    ]
+    of_event = '{"a":1,"leaves":{"b":"%s","personal":"%s"}}' % tuple(leaves)  # noqa: UP031
+    assert digest(salt, {"a": 1, "data": {"b": "中"}, "personal": "x"}) == sha(envelope, of_event.encode())
+    assert digest(salt, {"a": 1, "data": {}}) == sha(envelope, b'{"a":1,"leaves":{}}')
 
 
-def test_first_bad_finds_the_first_stored_row_that_does_not_hold() -> None:
-    salted = [(salt_of(number), event(number)) for number in range(1, 6)]
-    rows = [(*pair, *linked) for pair, linked in zip(salted, extend(genesis("s"), salted), strict=True)]
-    assert first_bad(genesis("s"), rows) is None
-    assert first_bad(genesis("other"), rows) == 0
-    salt, body, row, chain = rows[3]
-    assert first_bad(genesis("s"), [*rows[:3], (salt, body + b" ", row, chain), *rows[4:]]) == 3
-    assert first_bad(genesis("s"), [*rows[:3], (salt[:-1], body, row, chain)]) == 3
-    assert first_bad(genesis("s"), [*rows[:2], *rows[3:]]) == 2
+@pytest.mark.parametrize(
+    "row", [{"leaves": {}}, {"data": None}, {"data": "a"}, {"data": {"personal": "x"}}, {"data": {}, "leaves": ""}]
+)
+def test_a_row_that_could_be_read_in_two_ways_is_no_row(row: dict[str, Any]) -> None:
+    with pytest.raises(Unprovable):
+        digest(bytes(16), row)
 
 
 def test_a_hash_that_is_only_agreed_upon_is_refused_never_replaced() -> None:
     for alg in ("sm3", "md5"):
         with pytest.raises(Refused):
-            digest(bytes(16), b"", alg)
+            digest(bytes(16), {}, alg)
         with pytest.raises(Refused) as refused:
             genesis("s", alg)
         assert refused.value.code == "algorithm_unavailable" and refused.value.facts["available"] == ["sha-256"]
@@ -123,7 +131,7 @@ def test_a_hash_that_is_only_agreed_upon_is_refused_never_replaced() -> None:
 @pytest.mark.parametrize("wrong", [b"", bytes(15), bytes(17)])
 def test_lengths_are_checked_since_the_parts_are_not_separated(wrong: bytes) -> None:
     with pytest.raises(Unprovable):
-        digest(wrong, b"")
+        digest(wrong, {})
     with pytest.raises(Unprovable):
         link(wrong, bytes(32))
     with pytest.raises(Unprovable):
@@ -140,25 +148,67 @@ def test_a_head_is_signed_over_everything_but_its_signature() -> None:
 @given(st.dictionaries(st.text("abcdefgh", min_size=1), VALUES, max_size=5), st.binary(min_size=16, max_size=16))
 @settings(print_blob=True)
 def test_what_is_spliced_is_taken_apart_to_the_stored_bytes(row: dict[str, Any], salt: bytes) -> None:
-    body = row_bytes("audit.registry", 1, row)
-    ((row_digest, chain),) = extend(genesis("audit.registry"), [(salt, body)])
+    ((body, row_digest, chain),) = extend(genesis("audit.registry"), [(salt, row_members("audit.registry", 1, row))])
     travelled = spliced(body, salt, row_digest, chain)
     assert travelled.startswith(body[:-1])
-    assert parse(travelled) == parse(json.loads(travelled)) == (body, salt, row_digest, chain)
+    assert parse(travelled) == parse(json.loads(travelled)) == ("whole", row_digest, chain, row_digest)
 
 
 def test_an_event_is_a_cloudevent_with_positions_as_strings() -> None:
-    body = json.loads(event(2))
+    body = event(2)
     assert body["specversion"] == "1.0" and body["source"] == "/banyan/registry" and body["time"] == body["recordedat"]
     assert (body["streamposition"], body["aggregateversion"]) == ("2", "3")
-    assert base64.b64decode(body["personal"]) == b"sealed 2" and "personal" not in json.loads(event(1))
+    assert base64.b64decode(body["personal"]) == b"sealed 2" and "personal" not in event(1)
     assert all(name.isalnum() and name == name.lower() for name in body)
 
 
 def test_a_redacted_item_shows_nothing_but_its_place_in_the_chain() -> None:
     item = redacted("registry.person", 7, b"d" * 32, b"c" * 32)
     assert set(json.loads(item)) == {"specversion", "stream", "streamposition", "redacted", "digest", "chain"}
-    assert parse(item) == (None, None, b"d" * 32, b"c" * 32)
+    assert parse(item) == ("redacted", b"d" * 32, b"c" * 32, None)
+
+
+FIELDS = st.dictionaries(st.text("abcdef_", min_size=1), VALUES, max_size=5)
+
+
+@given(FIELDS, st.none() | st.text("xyz", min_size=4), st.data())
+@settings(print_blob=True)
+def test_what_is_shown_in_part_proves_itself_and_shows_no_more(
+    fields: dict[str, Any], personal: str | None, data: st.DataObject
+) -> None:
+    members = {"stream": "s", "data": fields, **({"personal": personal} if personal else {})}
+    ((body, row, chain),) = extend(genesis("s"), [(salt_of(1), members)])
+    shown = data.draw(st.sets(st.sampled_from([*fields, "personal", "*", "unknown"])))
+    item = json.loads(partial(body, salt_of(1), row, chain, shown))
+    names = set(fields) if "*" in shown else shown & set(fields)
+    assert item["data"] == {name: fields[name] for name in names}
+    assert item.get("personal") == (personal if "personal" in shown else None)
+    withheld = (set(fields) - names) | ({"personal"} if personal and "personal" not in shown else set())
+    assert parse(item) == ("partial" if withheld else "whole", row, chain, row)
+    assert {pair.partition(":")[0] for pair in item.get("leaves", "").split()} == withheld
+    if withheld:
+        assert base64.b64encode(salt_of(1)).decode() not in item.values()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"salts": ""}, "fields"),
+        ({"salts": "level"}, "salts"),
+        ({"salts": None}, "salts"),
+        ({"salts": "level:AAAA person_id:AAAA"}, "salt"),
+        ({"leaves": "checked"}, "leaves"),
+        ({"leaves": {"checked": "00"}}, "leaves"),
+        ({"data": None}, "data"),
+        ({"salt": "AAAA"}, "salt"),
+    ],
+)
+def test_an_item_shown_in_part_is_read_strictly(change: dict[str, Any], what: str) -> None:
+    (item,) = items([event(1)], shown={1: ("level", "person_id")})
+    assert parse(item).found == parse(item).digest
+    with pytest.raises(Unprovable) as refused:
+        parse(json.loads(item) | change)
+    assert refused.value.what == what
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from banyan.contracts import identity as words
+from banyan.kernel.message import Event
 from banyan.kernel.refusal import Refused
 from banyan.runtime.events import agreements
+from banyan.wire.chain import PERSONAL
 from services.identity.domain.partner import Partner
+from services.identity.store import _published
 from tests.rules.test_identity_rules import CITY, NOW, PROVINCE, account, decide, refuses
 
 TODAY = dt.date(2026, 11, 24)
 APPROVED, REFUSED = "cn.banyan.registry.person.approved.v1", "cn.banyan.registry.person.refused.v1"
-KNOWN = {"registry.person": frozenset({APPROVED, REFUSED}), "matching.request": frozenset({"cn.banyan.x.v1"})}
+KNOWN = {
+    "registry.person": {APPROVED: frozenset({"person_id", "level", "personal"}), REFUSED: frozenset({"person_id"})},
+    "matching.request": {"cn.banyan.x.v1": frozenset({"request_id"})},
+}
 ORDER = words.AgreePartner(
     division=PROVINCE,
     partner="a-1",
@@ -39,8 +46,24 @@ def test_an_agreement_says_what_may_be_read_from_when_and_why() -> None:
     assert event.streams == {"registry.person": (APPROVED, REFUSED)}
     assert (event.partner, event.queue, event.ended_at, event.legal_basis) == ("a-1", True, None, ORDER.legal_basis)
     whole = agree(replace(ORDER, streams={"registry.person": ("*",)}))[1]
-    assert agreements.types_of(whole, "registry.person") is None
-    assert agreements.types_of(event, "registry.person") == {APPROVED, REFUSED}
+    every, some = (agreements.permit(each, "registry.person") for each in (whole, event))
+    assert every.fields(APPROVED) == every.fields("of a later release") == ("*",)
+    assert (some.fields(APPROVED), some.fields("another")) == (("*",), None)
+
+
+def test_no_field_of_any_event_has_the_name_that_stands_for_all_that_is_private() -> None:
+    assert _published()
+    assert not [event for event in Event.__subclasses__() if PERSONAL in event.__struct_fields__]
+
+
+def test_an_agreement_may_name_fields_and_personal_is_one_of_them() -> None:
+    named = {APPROVED: ("personal", "level", "level"), REFUSED: ("*",)}
+    _, event = agree(replace(ORDER, streams={"registry.person": named, "matching.request": ("*",)}))
+    assert event.streams["registry.person"] == {APPROVED: ("level", "personal"), REFUSED: ("*",)}
+    permit = agreements.permit(event, "registry.person")
+    assert [permit.fields(kind) for kind in (APPROVED, REFUSED, "another")] == [("level", "personal"), ("*",), None]
+    kept = msgspec.json.decode(msgspec.json.encode(event), type=words.PartnerAgreed)
+    assert kept == event and event.streams["matching.request"] == ("*",)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +72,9 @@ def test_an_agreement_says_what_may_be_read_from_when_and_why() -> None:
         ({"streams": {"registry.nothing": ("*",)}}, {}, "unknown_stream"),
         ({"streams": {"registry.person": ("cn.banyan.x.v1",)}}, {}, "unknown_event_type"),
         ({"streams": {"registry.person": ("*", APPROVED)}}, {}, "unknown_event_type"),
+        ({"streams": {"registry.person": {"*": ("*",)}}}, {}, "unknown_event_type"),
+        ({"streams": {"registry.person": {APPROVED: ("level", "phone")}}}, {}, "unknown_event_field"),
+        ({"streams": {"registry.person": {REFUSED: ("personal",)}}}, {}, "unknown_event_field"),
         ({"until": dt.date(2026, 11, 23)}, {}, "grant_never_holds"),
         ({}, {"account": None}, "not_found"),
         ({}, {"account": account(state="closed")}, "wrong_state"),
@@ -90,8 +116,8 @@ def test_an_ended_agreement_holds_no_more_and_is_ended_once() -> None:
 def test_a_stream_that_was_not_agreed_is_not_found() -> None:
     _, event = agree()
     with pytest.raises(Refused, match="not_found"):
-        agreements.types_of(event, "matching.request")
-    assert agreements.types_of(None, "matching.request") is None
+        agreements.permit(event, "matching.request")
+    assert agreements.permit(None, "matching.request") is None
 
 
 def test_an_officer_of_a_city_agrees_for_accounts_of_the_city_only() -> None:

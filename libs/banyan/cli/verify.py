@@ -97,7 +97,7 @@ def command(
     keys: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="公钥文件（JWKS）；网址缺省取平台公布的")
     ] = None,
-    complete: Annotated[bool, typer.Option("--complete", help="不接受仅有摘要的条目（审计记录）")] = False,
+    complete: Annotated[bool, typer.Option("--complete", help="不接受仅有摘要或部分字段的条目（审计记录）")] = False,
 ) -> None:
     """证明事件流或审计记录完整、派案结果最优；否则指出第一处有误的位置，并以状态码 1 结束。令牌取自环境变量 BANYAN_TOKEN。"""
     try:

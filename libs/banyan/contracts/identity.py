@@ -134,7 +134,7 @@ class RetireSigningKey(Command, frozen=True, kw_only=True):
 
 
 class AgreePartner(Command, frozen=True, kw_only=True):
-    """与订阅方约定可读取的事件流与事件类型（未约定的只给位置与摘要）。"""
+    """与订阅方约定可读取的事件流、事件类型与字段（未约定的只给位置与摘要，或字段的叶值）。"""
 
     may: ClassVar = ("security_admin", "data_officer", SYSTEM)
     division: Division12
@@ -208,12 +208,13 @@ class SigningKeyPublished(Event, frozen=True, kw_only=True):
 class PartnerAgreed(Event, frozen=True, kw_only=True):
     """Rows by account: what it may read from `since` to `until`, both included; `ended_at` set: nothing any more.
 
-    `streams`: stream → event types, or ("*",) for all. An event of another type goes to the partner as position and digest."""
+    `streams` as `Permitted` says. A field that is not named goes to the partner as a leaf, an event of another type as position and
+    digest."""
 
     stream: ClassVar = "identity.reference"
     partner: str
     name: str
-    streams: dict[str, tuple[str, ...]]
+    streams: Permitted
     queue: bool
     since: dt.date
     until: dt.date | None = None

@@ -23,8 +23,11 @@ Document = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, msgspec.Meta(min_length=2, max_length=500)]
 PartnerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
 """Names the partner's vhost and queue at the broker."""
-Permitted = Annotated[dict[str, tuple[str, ...]], msgspec.Meta(min_length=1, max_length=100)]
-"""Stream → the event types that may be read, or ("*",) for all of them."""
+Fields = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=100)]
+Permitted = Annotated[dict[str, tuple[str, ...] | dict[str, Fields]], msgspec.Meta(min_length=1, max_length=100)]
+"""Stream → the event types that may be read, or ("*",) for all of them; or event type → its fields that may be read.
+
+("*",) as fields, and types given without fields, mean all of an event's data; `personal` is a field that is named or not given."""
 AccountKind = Literal["person", "service"]
 ROWS = 500
 """Rows of one event of reference data, at the most."""
@@ -157,7 +160,7 @@ class PartnerSeen(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     partner: str
     name: str
-    streams: dict[str, tuple[str, ...]]
+    streams: Permitted
     queue: bool
     since: dt.date
     until: dt.date | None

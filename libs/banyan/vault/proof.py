@@ -10,7 +10,7 @@ import msgspec
 from banyan.kernel.refusal import Refused
 from banyan.vault.sign import head_fault
 from banyan.wire.canonical import Unprovable, decode_page
-from banyan.wire.chain import Head, digest, genesis, hash_of, link
+from banyan.wire.chain import Head, genesis, hash_of, link
 from banyan.wire.cloudevents import Sealed, parse
 
 FAULTS = {
@@ -26,10 +26,15 @@ FAULTS = {
     "missing": "此位置缺失",
     "repeated": "位置重复或顺序颠倒",
     "salt": "盐值不合格式",
+    "salts": "字段的盐值不合格式",
+    "leaves": "字段的叶值不合格式",
+    "data": "data 不是对象，或其中有名为 personal 的字段",
+    "fields": "所示字段缺少盐值",
     "digest": "摘要不符：内容被改动",
     "chain": "链值不符：链在此处断开",
     "redacted_form": "遮蔽条目的形式不符",
     "redacted": "内容被遮蔽，而此处应当完整",
+    "partial": "部分字段被遮蔽，而此处应当完整",
     "head_stream": "签名头属于另一事件流",
     "head_position": "签名头的位置不合格式",
     "head_key_unknown": "签名头所用的公钥未知",
@@ -53,11 +58,14 @@ class Bad(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was proved: whole up to `position`, signed up to `signed_to` (None: no head), `redacted` only as digests."""
+    """What was proved: whole up to `position`, signed up to `signed_to` (None: no head).
+
+    Of these items, `partial` showed some of their fields and `redacted` only their digests."""
 
     stream: str
     position: int
     chain: str
+    partial: int
     redacted: int
     signed_to: int | None
     bad: Bad | None
@@ -73,15 +81,17 @@ class Report(msgspec.Struct, frozen=True):
         if self.bad is not None:
             return f"不完整　{self.stream}　{self.bad.sentence}"
         signed = "没有签名头，只证明各条彼此相合" if self.signed_to is None else f"签名至第 {self.signed_to} 条"
-        seen = f"，其中 {self.redacted} 条仅有摘要" if self.redacted else ""
-        return f"完整　{self.stream}　共至第 {self.position} 条{seen}；{signed}；链值 {self.chain}"
+        kinds = ((self.partial, "条仅示部分字段"), (self.redacted, "条仅有摘要"))
+        seen = "，".join(f"{count} {kind}" for count, kind in kinds if count)
+        return f"完整　{self.stream}　共至第 {self.position} 条{seen and f'，其中 {seen}'}；{signed}；链值 {self.chain}"
 
 
 class _Walk:
     """How far the proof has come; each step either holds or says in one word why not."""
 
     def __init__(self, stream: str, alg: str, since: Head | None) -> None:
-        self.stream, self.alg, self.redacted = stream, alg, 0
+        self.stream, self.alg = stream, alg
+        self.seen = {"whole": 0, "partial": 0, "redacted": 0}
         self.position = int(since.position) if since else 0
         self.chain = bytes.fromhex(since.chain) if since else genesis(stream, alg)
 
@@ -93,7 +103,7 @@ class _Walk:
         if fault:
             return fault
         try:
-            sealed = parse(item)
+            sealed = parse(item, self.alg)
         except Unprovable as unprovable:
             return unprovable.what
         return self._closes(sealed, complete)
@@ -108,14 +118,13 @@ class _Walk:
         return "missing" if found > expected else "repeated" if found < expected else None
 
     def _closes(self, sealed: Sealed, complete: bool) -> str | None:
-        if sealed.body is None or sealed.salt is None:
-            if complete:
-                return "redacted"
-            self.redacted += 1
-        elif digest(sealed.salt, sealed.body, self.alg) != sealed.digest:
+        if complete and sealed.seen != "whole":
+            return sealed.seen
+        if sealed.found is not None and sealed.found != sealed.digest:
             return "digest"
         if link(self.chain, sealed.digest, self.alg) != sealed.chain:
             return "chain"
+        self.seen[sealed.seen] += 1
         self.position, self.chain = self.position + 1, sealed.chain
         return None
 
@@ -131,7 +140,7 @@ def verify(
 ) -> Report:
     """Proves items (lines or objects) from position 1, or after the trusted head `since`, up to `head` and beyond.
 
-    Without a head only that the items fit each other; `complete` also refuses items that are seen as digest only.
+    Without a head only that the items fit each other; `complete` also refuses items that are not seen whole.
     """
     items = iter(source)
     first = _next(items)
@@ -140,11 +149,12 @@ def verify(
     if stream is not None and stream != named:
         fault = fault or Bad(0, "head_stream")
     if fault:
-        return Report(named, 0, "", 0, None, fault)
+        return Report(named, 0, "", 0, 0, None, fault)
     walk = _Walk(named, head.hash_alg if head else since.hash_alg if since else "sha-256", since)
     bad = _walk(walk, first, items, head, complete)
     signed_to = int(head.position) if head and not bad else None
-    return Report(named, walk.position, walk.chain.hex(), walk.redacted, signed_to, bad)
+    seen = walk.seen
+    return Report(named, walk.position, walk.chain.hex(), seen["partial"], seen["redacted"], signed_to, bad)
 
 
 def _walk(walk: _Walk, item: Any, items: Iterator[Any], head: Head | None, complete: bool) -> Bad | None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from banyan.contracts.identity import AgreePartner, EndPartner, PartnerAgreed
+from banyan.contracts.identity_shapes import Permitted
 from banyan.kernel.context import Context
 from banyan.kernel.decision import Aggregate, decides
 from banyan.kernel.machine import Machine, Move
@@ -16,6 +17,9 @@ from banyan.kernel.refusal import Refused
 from services.identity.domain.account import ACCOUNT, Account
 
 EVERY = ("*",)
+ALL_DATA = "*"
+Known = Mapping[str, Mapping[str, frozenset[str]]]
+"""Stream → event type → its fields."""
 
 
 class Partner(Aggregate, frozen=True, kw_only=True):
@@ -27,7 +31,7 @@ class Partner(Aggregate, frozen=True, kw_only=True):
     state: str
     account_id: str
     name: str
-    streams: dict[str, tuple[str, ...]]
+    streams: Permitted
     queue: bool
     since: dt.date
     until: dt.date | None = None
@@ -55,7 +59,7 @@ def agree_partner(
     *,
     account: Account | None,
     agreements_beside: Sequence[Partner],
-    known_events: Mapping[str, frozenset[str]],
+    known_events: Known,
 ) -> tuple[Any, ...]:
     """An open account may read what is named and nothing else; to change an agreement, it is ended and made anew."""
     if account is None or not context.holds(AgreePartner.may, account.division):
@@ -91,19 +95,28 @@ def _require_free(command: AgreePartner, beside: Sequence[Partner]) -> None:
             raise Refused("partner_name_taken", name=command.name)
 
 
-def _permitted(
-    streams: Mapping[str, tuple[str, ...]], known: Mapping[str, frozenset[str]]
-) -> dict[str, tuple[str, ...]]:
-    """The streams as agreed, sorted; refuses a stream or an event type that nobody publishes."""
-    permitted = {}
+def _permitted(streams: Permitted, known: Known) -> Permitted:
+    """The streams as agreed, sorted; refuses a stream, an event type or a field that nobody publishes."""
+    permitted: Permitted = {}
     for stream, types in sorted(streams.items()):
         if stream not in known:
             raise Refused("unknown_stream", stream=stream[:100])
-        unknown = sorted(set(types) - known[stream]) if types != EVERY else []
+        unknown = sorted(set(types) - known[stream].keys()) if types != EVERY else []
         if unknown:
             raise Refused("unknown_event_type", stream=stream, types=[name[:100] for name in unknown])
-        permitted[stream] = tuple(sorted(set(types)))
+        if isinstance(types, dict):
+            permitted[stream] = {type_: _fields(type_, types[type_], known[stream][type_]) for type_ in sorted(types)}
+        else:
+            permitted[stream] = tuple(sorted(set(types)))
     return permitted
+
+
+def _fields(type_: str, named: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
+    """The fields as agreed, sorted; "*" is all of the data."""
+    unknown = sorted(set(named) - known - {ALL_DATA})
+    if unknown:
+        raise Refused("unknown_event_field", type=type_, fields=[name[:100] for name in unknown])
+    return tuple(sorted(set(named)))
 
 
 @decides(EndPartner, on=Partner, key="agreement_id")

@@ -24,18 +24,18 @@ LOOKS = (
 @answers(frame.EventsRead)
 def events_read(query: frame.EventsRead, context: Context, db: Db) -> frame.Items:
     """The log after a position; the last position is said too, so that a reader knows what it lacks."""
-    types = agreements.types_of(_agreed(context, db), query.stream)
+    permit = agreements.permit(_agreed(context, db), query.stream)
     head = log.positions(db.connection).get(query.stream)
     if head is None:
         raise Refused("not_found", stream=query.stream)
-    items = log.read(db.connection, query.stream, query.after, query.limit, types)
+    items = log.read(db.connection, query.stream, query.after, query.limit, permit)
     return frame.Items(items=_page(items), head=str(head))
 
 
 @answers(frame.EventsHead)
 def events_head(query: frame.EventsHead, context: Context, db: Db) -> msgspec.Raw:
     """The newest signed head."""
-    agreements.types_of(_agreed(context, db), query.stream)
+    agreements.permit(_agreed(context, db), query.stream)
     return msgspec.Raw(log.latest_head(db.connection, query.stream))
 
 

@@ -1,9 +1,10 @@
-"""Partners' agreements as every service keeps its copy of them: which streams and event types an account may read."""
+"""Partners' agreements as every service keeps its copy of them: which streams, event types and fields an account may read."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,11 +37,23 @@ def holds(agreed: PartnerAgreed, today: dt.date) -> bool:
     return begun and agreed.ended_at is None
 
 
-def types_of(agreed: PartnerAgreed | None, stream: str) -> frozenset[str] | None:
-    """The event types that may be read whole, None for all; refuses `not_found` where the stream is not agreed."""
+class Permit(NamedTuple):
+    """What may be read of a stream: event type → fields; all of the data of every type where `types` is None."""
+
+    types: Mapping[str, tuple[str, ...]] | None
+
+    def fields(self, type_: str) -> tuple[str, ...] | None:
+        """The fields of an event type that may be read, "*" for all of its data; None: nothing but place and digest."""
+        return EVERY if self.types is None else self.types.get(type_)
+
+
+def permit(agreed: PartnerAgreed | None, stream: str) -> Permit | None:
+    """What a partner may read of a stream, None for everything; refuses `not_found` where the stream is not agreed."""
     if agreed is None:
         return None
     if stream not in agreed.streams:
         raise Refused("not_found", stream=stream)
     types = agreed.streams[stream]
-    return None if types == EVERY else frozenset(types)
+    if isinstance(types, dict):
+        return Permit(types)
+    return Permit(None if types == EVERY else dict.fromkeys(types, EVERY))

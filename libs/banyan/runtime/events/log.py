@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.audit import instant
+from banyan.runtime.events.agreements import Permit
 from banyan.vault.keys import SigningUnavailable
 from banyan.vault.sign import Signer
 from banyan.wire.chain import Head
-from banyan.wire.cloudevents import redacted, spliced
+from banyan.wire.cloudevents import partial, redacted, spliced
 
 READ = "select position, salt, digest, chain, body, type from log where stream = %s and position > %s order by position limit %s"
 HEAD = (
@@ -23,17 +23,23 @@ HEAD = (
 LATEST = "select head from head where stream = %s order by position desc limit 1"
 
 
-def read(connection: Any, stream: str, after: int, limit: int, types: Collection[str] | None = None) -> list[bytes]:
+def read(connection: Any, stream: str, after: int, limit: int, permit: Permit | None = None) -> list[bytes]:
     """The items after a position, as feeds and queues carry them: stored bytes with their proof spliced in.
 
-    Where `types` are given, an event of another type is only its position and digest: the chain closes all the same."""
-    rows = connection.execute(READ, (stream, after, limit)).fetchall()
-    return [
-        spliced(bytes(body), bytes(salt), bytes(digest), bytes(link))
-        if types is None or type_ in types
-        else redacted(stream, position, bytes(digest), bytes(link))
-        for position, salt, digest, link, body, type_ in rows
-    ]
+    What `permit` does not give is left out so that the chain closes all the same: fields as leaves, events as digests."""
+    return [item(stream, row, permit) for row in connection.execute(READ, (stream, after, limit)).fetchall()]
+
+
+def item(stream: str, row: tuple[Any, ...], permit: Permit | None) -> bytes:
+    """One row of the log (position, salt, digest, chain, body, type) as a reader may see it."""
+    position, type_ = row[0], row[5]
+    salt, digest, link, body = map(bytes, row[1:5])
+    if permit is None:
+        return spliced(body, salt, digest, link)
+    fields = permit.fields(type_)
+    if fields is None:
+        return redacted(stream, position, digest, link)
+    return partial(body, salt, digest, link, fields)
 
 
 def positions(connection: Any) -> dict[str, int]:

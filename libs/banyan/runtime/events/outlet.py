@@ -120,9 +120,9 @@ class Outlet:
         limit = min(BATCH, queue.room())
         if not limit:
             return 0
-        types = agreements.types_of(agreed, stream)
+        permit = agreements.permit(agreed, stream)
         with self._pool.connection() as connection:
-            items = log.read(connection, stream, after, limit, types)
+            items = log.read(connection, stream, after, limit, permit)
         queue.send(items)
         with self._pool.connection() as connection, connection.transaction():
             connection.execute(MOVE, (_subscription(agreed), stream, after + len(items)))

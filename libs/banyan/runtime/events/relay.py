@@ -16,7 +16,7 @@ from banyan.runtime.commands.audit import instant
 from banyan.runtime.host import telemetry
 from banyan.runtime.host.db import Pool
 from banyan.wire import chain
-from banyan.wire.cloudevents import event_bytes
+from banyan.wire.cloudevents import event_members
 
 BATCH = 500
 TAKE = (
@@ -61,18 +61,18 @@ class Relay:
     def _position_stream(self, connection: Any, stream: str, rows: list[Any]) -> None:
         connection.execute(STREAM, (stream, chain.genesis(stream)))
         last, previous, known_at = connection.execute(STATE, (stream,)).fetchone()
-        bodies = [self._body(row, stream, last + n, instant(known_at)) for n, row in enumerate(rows, 1)]
+        events = [self._members(row, stream, last + n, instant(known_at)) for n, row in enumerate(rows, 1)]
         salts = [os.urandom(chain.SALT_BYTES) for _ in rows]
-        proofs = chain.extend(bytes(previous), zip(salts, bodies, strict=True))
+        proofs = chain.extend(bytes(previous), zip(salts, events, strict=True))
         with connection.cursor() as cursor, cursor.copy(KEEP) as copy:
-            for n, (row, body, salt, (digest, link)) in enumerate(zip(rows, bodies, salts, proofs, strict=True), 1):
+            for n, (row, salt, (body, digest, link)) in enumerate(zip(rows, salts, proofs, strict=True), 1):
                 copy.write_row((stream, last + n, row[1], row[5], row[3], known_at, salt, digest, link, body))
-        connection.execute(ADVANCE, (last + len(rows), proofs[-1][1], known_at, stream))
+        connection.execute(ADVANCE, (last + len(rows), proofs[-1].chain, known_at, stream))
         telemetry.POSITION.labels(stream).set(last + len(rows))
 
-    def _body(self, row: Any, stream: str, position: int, known_at: str) -> bytes:
+    def _members(self, row: Any, stream: str, position: int, known_at: str) -> dict[str, Any]:
         _, event_id, _, aggregate_id, version, type_, effective_on, recorded_at, data, personal, traceparent = row
-        return event_bytes(
+        return event_members(
             id=event_id,
             service=self.service,
             type=type_,

@@ -7,7 +7,8 @@ from typing import Any
 
 from banyan.runtime.host.db import Pool
 from banyan.wire import chain
-from banyan.wire.cloudevents import row_bytes, spliced
+from banyan.wire.canonical import canonical
+from banyan.wire.cloudevents import row_members, spliced
 
 BATCH = 500
 TAKE = "select u.audit_id, a.row from unsealed u join audit a on a.id = u.audit_id order by u.audit_id limit %s"
@@ -32,11 +33,11 @@ def seal(service: str, pool: Pool) -> int:
             return 0
         last, previous = state(connection, service)
         stream = stream_of(service)
-        bodies = [row_bytes(stream, last + n, row) for n, (_, row) in enumerate(rows, 1)]
+        members = [row_members(stream, last + n, row) for n, (_, row) in enumerate(rows, 1)]
         salts = [os.urandom(chain.SALT_BYTES) for _ in rows]
-        proofs = chain.extend(previous, zip(salts, bodies, strict=True))
+        proofs = chain.extend(previous, zip(salts, members, strict=True))
         with connection.cursor() as cursor, cursor.copy(KEEP) as copy:
-            for n, ((audit_id, _), salt, (digest, link)) in enumerate(zip(rows, salts, proofs, strict=True), 1):
+            for n, ((audit_id, _), salt, (_, digest, link)) in enumerate(zip(rows, salts, proofs, strict=True), 1):
                 copy.write_row((last + n, audit_id, salt, digest, link))
         connection.execute("delete from unsealed where audit_id = any(%s)", ([row[0] for row in rows],))
         return len(rows)
@@ -53,6 +54,6 @@ def export(connection: Any, service: str, after: int, limit: int) -> list[bytes]
     rows = connection.execute(EXPORT, (after, limit)).fetchall()
     stream = stream_of(service)
     return [
-        spliced(row_bytes(stream, position, row), bytes(salt), bytes(digest), bytes(link))
+        spliced(canonical(row_members(stream, position, row)), bytes(salt), bytes(digest), bytes(link))
         for position, row, salt, digest, link in rows
     ]
