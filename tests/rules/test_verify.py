@@ -110,34 +110,6 @@ def test_items_dropped_swapped_copied_cut_or_put_in_are_found(
     assert first_bad(folder, text_of(altered)) == expected
 
 
-PART_CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
-    "a field shown": lambda item: item["data"].update(level="高级"),
-    "a field put in": lambda item: item["data"].update(more=1),
-    "a field taken out": lambda item: item["data"].pop("level"),
-    "an attribute": lambda item: item.update(subject="p-9"),
-    "a leaf": lambda item: item.update(leaves=item["leaves"][:-1] + "?"),
-    "a leaf gone": lambda item: item.update(leaves=item["leaves"].split(" ", 1)[1]),
-    "leaves gone": lambda item: item.pop("leaves"),
-    "a field's salt": lambda item: item.update(salts=item["salts"].replace("level:", "level:A")),
-    "salts changed about": lambda item: item.update(salts="level:{1} person_id:{0}".format(*salts_of(item))),
-    "the envelope's salt": lambda item: item.update(salt=salts_of(item)[0]),
-    "personal put in": lambda item: item.update(personal="c2VhbGVk"),
-    "personal into data": lambda item: item["data"].update(personal="c2VhbGVk"),
-}
-
-
-def salts_of(item: dict[str, Any]) -> list[str]:
-    return [pair.partition(":")[2] for pair in item["salts"].split(" ")]
-
-
-@pytest.mark.parametrize("name", PART_CHANGES)
-def test_an_item_shown_in_part_that_was_changed_is_named(folder: Path, name: str) -> None:
-    travelled = items(ROWS, shown=PARTS)
-    assert first_bad(folder, text_of(travelled)) is None
-    travelled[2] = changed(travelled[2], PART_CHANGES[name])
-    assert first_bad(folder, text_of(travelled)) == 3
-
-
 @given(st.sets(PLACES))
 @settings(max_examples=40, print_blob=True)
 def test_a_chain_closes_over_what_the_reader_may_not_see(folder: Path, hidden: set[int]) -> None:
