@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import cleandoc
 from typing import Any, get_args
 
 import msgspec
@@ -26,6 +27,9 @@ def components(types: Iterable[Any], ref_template: str = REF) -> tuple[dict[Any,
     references, found = msgspec.json.schema_components(wanted, schema_hook=_sealed, ref_template=ref_template)
     _say_instants(wanted, found)
     _say_bounds(found)
+    for schema in found.values():
+        if "description" in schema:  # docstrings: from Python 3.13 on the compiler takes their indentation away
+            schema["description"] = cleandoc(schema["description"])
     by_type = dict(zip(wanted, references, strict=True))
     for kind, reference in by_type.items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
