@@ -13,6 +13,7 @@ import msgspec
 
 from banyan.contracts.identity import (
     AgreePartner,
+    EnrolSecondFactor,
     GrantDuty,
     LoadDivisions,
     LoadWorkdays,
@@ -27,6 +28,7 @@ from banyan.kernel.message import Command
 from banyan.kernel.policy import seed_figures
 from services.identity import data
 from services.identity.domain.account import LOCAL
+from services.identity.domain.secrets import codes_of
 
 PROVINCE = "350000000000"
 DEED = "平台初始数据"
@@ -110,6 +112,12 @@ def entrust(account_id: str, duties: Iterable[str], division: str = PROVINCE) ->
 def password(account_id: str, chosen: str, nonce: str) -> Keyed:
     """A password; `nonce` is 32 random bytes in base64url, kept nowhere."""
     return f"seed:password:{account_id}:{nonce}", SetPassword(account_id=account_id, password=chosen, nonce=nonce)
+
+
+def second_factor(account_id: str, username: str, chosen: str, nonce: str) -> tuple[Keyed, str]:
+    """A seed of one-time codes (base32) for an account, and the otpauth address that an authenticator app scans."""
+    command = EnrolSecondFactor(account_id=account_id, totp=chosen)
+    return (f"seed:totp:{account_id}:{nonce}", command), codes_of(chosen).get_provisioning_uri(username, "榕 Banyan")
 
 
 def partner(account_id: str, name: str, streams: Iterable[str]) -> Keyed:

@@ -8,16 +8,19 @@ import re
 import socket
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psutil
 import pytest
 
 from banyan.cli.laptop import ROOT, Laptop
+from services.identity.domain.secrets import codes_of
 
 RUN = "from banyan.cli import main; import sys; sys.exit(main())"
 SEED = "7"
@@ -115,6 +118,27 @@ def test_the_platform_is_left_running_and_well(operator: Operator, report: dict[
         people = http.post("/v1/registry/find_people", json={"limit": 5}, headers=bearer)
         assert len(people.json()["items"]) == 5
         assert http.post("/v1/registry/find_people", json={"limit": 5}).status_code == 401
+
+
+def test_the_first_operator_logs_in_with_a_code_and_administers(operator: Operator, report: dict[str, Any]) -> None:
+    said = operator.here("seed", "--username", "chief").stdout
+    password, address = re.search(r"口令 (\S+)（", said)[1], re.search(r"otpauth://\S+", said)[0]  # type: ignore[index]
+    assert "▀" in said, "a code to scan stands below"
+    codes = parse_qs(urlsplit(address).query)["secret"][0]
+    login = {"username": "chief", "password": password}
+    opening = {"division": "350000000000", "issuer": "local", "subject": "second-operator"}
+    with httpx.Client(base_url=report["urls"]["gateway"]) as http:
+
+        def opened(**more: str) -> httpx.Response:
+            token = http.post("/v1/token", json={**login, **more}).json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())}
+            return http.post("/v1/identity/open_account", json=opening, headers=headers)
+
+        assert opened().json()["code"] == "not_allowed", "the password alone carries no such duty"
+        done = opened(code=codes_of(codes).generate(int(time.time())).decode())
+        assert done.status_code == 200, done.text
+    assert password not in (operator.folder / "serve.log").read_text("utf-8")
+    assert codes not in (operator.folder / "serve.log").read_text("utf-8")
 
 
 def _auditor(operator: Operator) -> str:

@@ -45,6 +45,8 @@ def set_up(laptop: Laptop, stage: Stage, say: Callable[[str], object]) -> None:
     seeder = Seeder(laptop.settings())
     seeder.reference(SERVICES)
     _accounts(seeder, stage)
+    password, address = seeder.operator("operator")
+    say(f"系统管理员 operator，口令 {password}；登录还须动态口令，验证器地址 {address}")
     seeder.close()
     _wait_for_reference(stage)
     say(f"批量录入 {stage.world.professionals} 名社会工作专业人才（由种子 {stage.world.seed} 生成，非真实人员）……")

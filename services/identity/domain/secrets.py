@@ -50,9 +50,14 @@ def secret_fits(secret: str, kept: str | None) -> bool:
     return hmac.compare_digest(kept_secret(secret), kept or "")
 
 
+def codes_of(seed: str) -> TOTP:
+    """The one-time codes (RFC 6238) of a seed in base32."""
+    return TOTP(base64.b32decode(seed), CODE_DIGITS, SHA1(), STEP_S, enforce_key_length=False)
+
+
 def code_step(code: str, seed: str, at_s: int) -> int | None:
     """The 30-second step of real time whose code this is: now, or one step before or after; None where it is none."""
-    totp = TOTP(base64.b32decode(seed), CODE_DIGITS, SHA1(), STEP_S, enforce_key_length=False)
+    totp = codes_of(seed)
     for step in (at_s // STEP_S + shift for shift in (0, -1, 1)):
         try:
             totp.verify(code.encode(), step * STEP_S)
