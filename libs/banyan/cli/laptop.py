@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from banyan.kernel.refusal import Refused
-from banyan.runtime.host.settings import Settings
+from banyan.runtime.host.settings import Settings, load
 from banyan.testkit.detached import find, free_port, read_state, stamp, tail, write_state
 from banyan.testkit.servers import PrivatePostgres, PrivateRabbit
 from banyan.vault import keys
@@ -88,7 +88,10 @@ class Laptop:
         return {**os.environ, **own}
 
     def settings(self) -> Settings:
-        """The settings that its processes have, for commands that look at its databases."""
+        """The settings that its processes have, for commands that look at its databases; those of the environment where
+        no instance lies in the folder, as in a cluster."""
+        if not self.state:
+            return load()
         own = {k.removeprefix("BANYAN_").lower(): v for k, v in self.environment().items() if k.startswith("BANYAN_")}
         return Settings.model_validate(own)
 

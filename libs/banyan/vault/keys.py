@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from banyan.kernel.refusal import Refused
 ROLES = ("master", "signing", "index")
 ROTATABLE = ("master", "signing")  # another index key would make every blind index wrong
 KEY_BYTES = 32
+CURRENT, RETIRED = "current.json", "retired"
 
 
 class SigningUnavailable(Refused):
@@ -58,12 +60,30 @@ class KeyFolder:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._keys: dict[tuple[str, str], bytes] = {}
+        self._seen_ns = self._written_ns()
         current = self._current()
-        self.master_id = current["master"]
-        self.master(self.master_id)
+        self._master_id = current["master"]
+        self.master(self._master_id)
         self.index_key = self._read("index", current["index"])
         if not self._file("signing", current["signing"]).exists():
             raise Refused("key_file_missing", role="signing", key_id=current["signing"], folder=str(self.path))
+
+    @property
+    def master_id(self) -> str:
+        """The master key that wraps now: a rotation by another process holds from the next need, without a restart.
+
+        While the folder cannot be read, the one that was known."""
+        with contextlib.suppress(OSError, Refused):
+            written_ns = self._written_ns()
+            if written_ns != self._seen_ns:
+                named = self._current()["master"]
+                self.master(named)
+                self._master_id, self._seen_ns = named, written_ns
+        return self._master_id
+
+    def _written_ns(self) -> int:
+        file = self.path / CURRENT
+        return file.stat().st_mtime_ns if file.exists() else 0
 
     def master(self, key_id: str) -> bytes:
         """The master key of that id, old ones too, also one that another process added after our start."""
@@ -87,28 +107,70 @@ class KeyFolder:
         return found
 
     def rotate(self, role: str) -> str:
-        """Adds a key and makes it the current one of its role; gives its id. Old ones go on opening and verifying."""
+        """Adds a key (or takes the prepared one) and makes it its role's current one; gives its id.
+
+        Old ones go on opening and verifying. Refuses `key_not_rotatable`."""
+        named = self.prepared(role) or self._added(role)
+        kept = {place: key for place, key in self._written().items() if place != f"next_{role}"}
+        _write_current(self.path, kept | {role: named})
+        return named
+
+    def prepare(self, role: str) -> str:
+        """Adds a key that is to follow the current one, so that others may know it before it is used; gives its id."""
+        named = self.prepared(role) or self._added(role)
+        _write_current(self.path, self._written() | {f"next_{role}": named})
+        return named
+
+    def prepared(self, role: str) -> str | None:
+        """The key that is to follow the current one, if there is one."""
+        return self._written().get(f"next_{role}")
+
+    def retire(self, role: str, wanted: str) -> Path:
+        """Puts an old key away into `retired/`, where nothing looks for it; refuses `key_in_use` for a current one."""
+        if wanted in self.current().values():
+            raise Refused("key_in_use", role=role, key_id=wanted, persons=0)
+        self._read(role, wanted)
+        away = self.path / RETIRED / self._file(role, wanted).name
+        away.parent.mkdir(mode=0o700, exist_ok=True)
+        return self._file(role, wanted).rename(away)
+
+    def bring_back(self, away: Path) -> None:
+        """Undoes a `retire`."""
+        away.rename(self.path / away.name)
+
+    def current(self) -> dict[str, str]:
+        """Role → id of the key that is used now."""
+        return self._current()
+
+    def ids(self, role: str) -> list[str]:
+        """Every key of a role that is not retired, the oldest first."""
+        files = sorted(self.path.glob(f"{role}-*.key"), key=lambda file: file.stat().st_mtime_ns)
+        return [file.stem.removeprefix(f"{role}-") for file in files]
+
+    def _added(self, role: str) -> str:
         if role not in ROTATABLE:
             raise Refused("key_not_rotatable", role=role)
-        current = self._current() | {role: _add(self.path, role)}
-        _write_current(self.path, current)
-        self.master_id = current["master"]
-        return current[role]
+        return _add(self.path, role)
 
     def _file(self, role: str, key_id: str) -> Path:
         return self.path / f"{role}-{key_id}.key"
 
     def _current(self) -> dict[str, str]:
-        file = self.path / "current.json"
+        written = self._written()
+        return {role: written[role] for role in ROLES}
+
+    def _written(self) -> dict[str, str]:
+        """All that current.json says: the key of each role, and `next_<role>` where one is prepared."""
+        file = self.path / CURRENT
         try:
-            current = json.loads(file.read_text())
-            return {role: str(current[role]) for role in ROLES}
+            written = json.loads(file.read_text())
+            return {**written, **{role: str(written[role]) for role in ROLES}}
         except FileNotFoundError as error:
-            raise Refused("key_file_missing", role="current.json", folder=str(self.path)) from error
+            raise Refused("key_file_missing", role=CURRENT, folder=str(self.path)) from error
         except OSError as error:
-            raise Refused("key_file_unreadable", role="current.json", folder=str(self.path)) from error
+            raise Refused("key_file_unreadable", role=CURRENT, folder=str(self.path)) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise Refused("key_file_damaged", role="current.json", folder=str(self.path)) from error
+            raise Refused("key_file_damaged", role=CURRENT, folder=str(self.path)) from error
 
     def _read(self, role: str, wanted: str) -> bytes:
         """One key, refused unless only its owner may read it and it is the key that its name says."""
@@ -148,7 +210,7 @@ def _write_current(folder: Path, current: dict[str, str]) -> None:
     """Replaces current.json in one step: a crash leaves the old or the new, and every key it names is on disk."""
     fresh = folder / f"current.{secrets.token_hex(4)}"
     _write(fresh, json.dumps(current, indent=1))
-    os.replace(fresh, folder / "current.json")
+    os.replace(fresh, folder / CURRENT)
     listing = os.open(folder, os.O_RDONLY)
     os.fsync(listing)
     os.close(listing)
