@@ -10,7 +10,7 @@ export PYTHONPATH := libs:.
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-province down status test $(KINDS) bench soak docs lock clean
+.PHONY: help setup demo demo-province demo-typhoon down status test $(KINDS) bench soak docs lock clean
 
 help: ## 列出全部目标
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -23,6 +23,9 @@ demo: setup ## 启动整个平台并走完一遍主要流程；SIZE=county（默
 
 demo-province: ## 同上，全省规模
 	@$(MAKE) --no-print-directory demo SIZE=province
+
+demo-typhoon: setup ## 台风日：十万件求助、七万名社工（生成的），先到先得与全局最优相比；报告在 .run/typhoon
+	@$(BANYAN) typhoon
 
 down: setup ## 停止平台；不删除任何数据与密钥
 	@$(BANYAN) down

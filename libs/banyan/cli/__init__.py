@@ -272,6 +272,22 @@ if "verify" in sys.argv[1:2]:
     _register_verify()
 
 
+@app.command()
+def typhoon(
+    folder: Folder = Path(".run/typhoon"),
+    requests: Annotated[int, typer.Option(help="求助件数")] = 100_000,
+    workers: Annotated[int, typer.Option(help="社工人数")] = 70_000,
+    seed: Annotated[int, typer.Option(help="随机种子")] = 20_260_905,
+) -> None:
+    """生成的台风日：先到先得与全局最优相比，附证书与报告页。"""
+    from importlib import import_module
+
+    divisions = import_module("services.identity.data")
+    names = {d.code: d.name for d in divisions.divisions() if d.level == "county" and d.until_on is None}
+    play = import_module("services.matching.typhoon.play").play
+    play(divisions.villages(), names, folder, requests=requests, workers=workers, seed=seed)
+
+
 @app.command("match")
 def match_command() -> None:
     """批量派单：发起、确认、说明、核验（见 banyan match --help）。"""

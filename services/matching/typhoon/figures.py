@@ -1,0 +1,182 @@
+"""A typhoon day told in figures: as it comes against the optimum, by county, urgency and wait; and one county's proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from banyan.kernel.codes import CODES
+from services.matching.domain.pairing import FIELDS
+from services.matching.domain.place import centre
+from services.matching.optimum.certificate import Certificate
+from services.matching.optimum.explain import explain
+from services.matching.optimum.problem import NONE, Problem
+from services.matching.ranking.arrays import Ints
+from services.matching.ranking.measures import EARLIER, QUERY, floor_sqrt
+from services.matching.typhoon.day import Day
+
+COMER, BEST = "first_come", "optimum"
+KILOMETRES = (5, 10, 15, 20, 25, 30, 40, 60)
+LOAD_STEP = 10
+PROVED_MOST = 500
+WORKER_COLUMNS = (
+    "x", "y", "area", "capacity", "free", "level", "registered", "sex", "languages", "slots", "cross_area"
+)  # fmt: skip
+
+
+def figures(day: Day, ways: Mapping[str, Ints], names: Mapping[str, str]) -> dict[str, Any]:
+    """All that the page shows of both ways of sending; `names`: of counties, by code."""
+    return {
+        "requests": len(day.problem),
+        "workers": len(day.problem.workers),
+        "places": int(day.problem.free.sum()),
+        "served": {way: int((a != NONE).sum()) for way, a in ways.items()},
+        "counties": _counties(day, ways, names),
+        "urgency": _shares(day.urgency, ways, [CODES["urgency"].name(str(step)) for step in range(4)]),
+        "waited": _shares(np.minimum(day.waited_days, 7), ways, [*(f"{n} 日" for n in range(7)), "七日以上"]),
+        "distance": _distances(day.problem, ways),
+        "load": _loads(day.problem, ways),
+        "continuity": _continuity(day.problem, ways),
+        "mean_score": {way: _mean_score(day.problem, a) for way, a in ways.items()},
+    }
+
+
+def _counties(day: Day, ways: Mapping[str, Ints], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    found = []
+    for code in np.unique(day.county).tolist():
+        here, spot = day.county == code, centre(str(code))
+        found.append(
+            {
+                "code": str(code),
+                "name": names[str(code)],
+                "lon_udeg": spot.lon_udeg if spot else None,
+                "lat_udeg": spot.lat_udeg if spot else None,
+                "requests": int(here.sum()),
+                "unserved": {way: int((here & (a == NONE)).sum()) for way, a in ways.items()},
+            }
+        )
+    return found
+
+
+def _shares(of: Ints, ways: Mapping[str, Ints], titles: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for step, title in enumerate(titles):
+        here = of == step
+        served = {way: int((here & (a != NONE)).sum()) for way, a in ways.items()}
+        rows.append({"title": title, "requests": int(here.sum()), "served": served})
+    return rows
+
+
+def _distances(problem: Problem, ways: Mapping[str, Ints]) -> list[dict[str, Any]]:
+    counts = {}
+    for way, assigned in ways.items():
+        r = np.flatnonzero(assigned != NONE)
+        rows, demand = problem.workers.rows[assigned[r]], problem.demand[r]
+        east, north = rows["x"] - demand["x_wanted"], rows["y"] - demand["y_wanted"]
+        km = floor_sqrt(east * east + north * north) / 1000
+        counts[way] = np.histogram(km, [0, *KILOMETRES])[0].tolist()
+    starts = (0, *KILOMETRES)
+    return [
+        {"title": f"{starts[n]}–{starts[n + 1]} 公里", "served": {way: counts[way][n] for way in ways}}
+        for n in range(len(KILOMETRES))
+    ]
+
+
+def _loads(problem: Problem, ways: Mapping[str, Ints]) -> list[dict[str, Any]]:
+    capacity = problem.workers.rows["capacity"].astype(np.int64)
+    before, counts = capacity - problem.workers.rows["free"], {}
+    for way, assigned in ways.items():
+        taken = np.bincount(assigned[assigned != NONE], minlength=len(capacity))
+        percent = np.minimum(100, 100 * (before + taken) // np.maximum(capacity, 1))
+        counts[way] = np.bincount(percent // LOAD_STEP, minlength=11).tolist()
+    return [{"title": f"{n * LOAD_STEP}%", "workers": {way: counts[way][n] for way in ways}} for n in range(11)]
+
+
+def _continuity(problem: Problem, ways: Mapping[str, Ints]) -> dict[str, Any]:
+    """Of requests that name somebody who served them before: how many go to that worker."""
+    earlier = problem.named[(problem.named["mark"] & EARLIER) > 0]
+    kept = {way: int((a[earlier["request"]] == earlier["worker"]).sum()) for way, a in ways.items()}
+    return {"requests": len(np.unique(earlier["request"])), "kept": kept}
+
+
+def _mean_score(problem: Problem, assigned: Ints) -> int:
+    sample = np.flatnonzero(assigned != NONE)[:2000].tolist()
+    return sum(explain(problem, r, int(assigned[r])).score for r in sample) // max(1, len(sample))
+
+
+def proved_county(day: Day, proof: Certificate, names: Mapping[str, str]) -> dict[str, Any]:
+    """One county's requests and every worker within reach of one, with prices and surpluses: what the page adds up."""
+    codes, many = np.unique(day.county, return_counts=True)
+    fitting = many <= max(PROVED_MOST, int(many.min()))
+    code = int(codes[fitting][many[fitting].argmax()])
+    problem, r = day.problem, np.flatnonzero(day.county == code)
+    demand, rows = problem.demand[r], problem.workers.rows
+    reach = int(demand["limit_m"].max())
+    near = np.ones(len(rows), bool)
+    for axis in ("x", "y"):
+        near &= rows[axis] >= demand[f"{axis}_wanted"].min() - reach
+        near &= rows[axis] <= demand[f"{axis}_wanted"].max() + reach
+    w = np.flatnonzero(near)
+    at = {worker: place for place, worker in enumerate(w.tolist())}
+    here = {request: place for place, request in enumerate(r.tolist())}
+    assigned = proof.assigned[r]
+    return {
+        "name": names[str(code)],
+        "workers": {name: rows[name][w].tolist() for name in WORKER_COLUMNS}
+        | {"proficiency": problem.workers.proficiency[w].tolist(), "price": proof.prices[w].tolist()},
+        "requests": {name: demand[name].tolist() for name in QUERY.names or ()}
+        | {
+            "line": problem.lines[r].tolist(),
+            "serving": problem.serving[r].tolist(),
+            "surplus": proof.surplus[r].tolist(),
+            "assigned": [at.get(worker, -1) for worker in assigned.tolist()],
+        },
+        "named": [
+            [here[request], at[worker], mark]
+            for request, worker, mark in problem.named.tolist()
+            if request in here and worker in at
+        ],
+    }
+
+
+def story(day: Day, proof: Certificate, comer: Ints, names: Mapping[str, str]) -> dict[str, Any]:
+    """One family: urgent, long waiting, left without anybody where requests are answered as they come, served here."""
+    problem, assigned = day.problem, proof.assigned
+    helped = np.flatnonzero((assigned != NONE) & (comer == NONE))
+    if not len(helped):
+        helped = np.flatnonzero(assigned != NONE)
+    r = int(helped[np.argmax(problem.serving[helped])])
+    w = int(assigned[r])
+    chosen = explain(problem, r, w)
+    others = []
+    rows, demand = problem.workers.rows, problem.demand[r]
+    square = (rows["x"].astype(np.int64) - demand["x_wanted"]) ** 2 + (rows["y"] - demand["y_wanted"]) ** 2
+    for other in np.argsort(square, kind="stable")[:6].tolist():
+        if other != w:
+            told = explain(problem, r, other)
+            gain = int(problem.serving[r]) + told.score - int(proof.prices[other])
+            others.append(
+                {
+                    "distance_m": int(floor_sqrt(square[other : other + 1])[0]),
+                    "broken": [rule.title for rule in told.failed],
+                    "score": told.score,
+                    "price": int(proof.prices[other]),
+                    "short_by": int(proof.surplus[r]) - gain,
+                }
+            )
+    return {
+        "county": names[str(int(day.county[r]))],
+        "field": CODES["field"].name(FIELDS[int(demand["field_wanted"])]),
+        "urgency": CODES["urgency"].name(str(int(day.urgency[r]))),
+        "waited_days": int(day.waited_days[r]),
+        "left_by_first_come": bool(comer[r] == NONE),
+        "serving": int(problem.serving[r]),
+        "surplus": int(proof.surplus[r]),
+        "price": int(proof.prices[w]),
+        "score": chosen.score,
+        "distance_m": int(floor_sqrt(square[w : w + 1])[0]),
+        "terms": [{"title": term.title, "points": term.points} for term in chosen.terms],
+        "others": others,
+    }
