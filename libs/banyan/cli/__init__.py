@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -256,49 +257,24 @@ def partner_remove(name: str, folder: Folder = RUN) -> None:
     remove(admin_url(Laptop(folder)), name)
 
 
-@app.command("verify")
-def verify_command() -> None:
-    """证明事件流或审计记录完整（见 banyan verify --help）。"""
+OWN = {
+    "verify": "证明事件流或审计记录完整、派单结果最优（见 banyan verify --help）。",
+    "match": "批量派单：发起、确认、说明、核验（见 banyan match --help）。",
+    "typhoon": "生成的台风日：先到先得与全局最优相比（见 banyan typhoon --help）。",
+}
+"""Commands with options of their own, each `command` or `app` of a module of this name, imported when it is called."""
 
 
-def _register_verify() -> None:
-    from banyan.cli.verify import command
-
-    app.registered_commands[:] = [c for c in app.registered_commands if c.name != "verify"]
-    app.command("verify")(command)
-
-
-if "verify" in sys.argv[1:2]:
-    _register_verify()
-
-
-@app.command()
-def typhoon(
-    folder: Folder = Path(".run/typhoon"),
-    requests: Annotated[int, typer.Option(help="求助件数")] = 100_000,
-    workers: Annotated[int, typer.Option(help="社工人数")] = 70_000,
-    seed: Annotated[int, typer.Option(help="随机种子")] = 20_260_905,
-) -> None:
-    """生成的台风日：先到先得与全局最优相比，附证书与报告页。"""
-    from importlib import import_module
-
-    divisions = import_module("services.identity.data")
-    names = {d.code: d.name for d in divisions.divisions() if d.level == "county" and d.until_on is None}
-    play = import_module("services.matching.typhoon.play").play
-    play(divisions.villages(), names, folder, requests=requests, workers=workers, seed=seed)
+def _register(name: str, told: str) -> None:
+    if name not in sys.argv[1:2]:
+        app.command(name, help=told)(lambda: None)
+        return
+    module = importlib.import_module(f"banyan.cli.{name}")
+    if hasattr(module, "app"):
+        app.add_typer(module.app, name=name)
+    else:
+        app.command(name)(module.command)
 
 
-@app.command("match")
-def match_command() -> None:
-    """批量派单：发起、确认、说明、核验（见 banyan match --help）。"""
-
-
-def _register_match() -> None:
-    from banyan.cli.match import app as match
-
-    app.registered_commands[:] = [c for c in app.registered_commands if c.name != "match"]
-    app.add_typer(match, name="match")
-
-
-if "match" in sys.argv[1:2]:
-    _register_match()
+for _name, _told in OWN.items():
+    _register(_name, _told)
