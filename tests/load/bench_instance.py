@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -140,6 +141,7 @@ def main(doc: str | None, measure: Callable[[int], dict[str, Any]], *, rounds: i
     parser.add_argument("--json", type=Path)
     parser.add_argument("--rounds", type=int, default=rounds)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stopped benchmark ends what it started
     text = json.dumps(measure(given.rounds), ensure_ascii=False, indent=1)
     if given.json:
         given.json.write_text(text + "\n", "utf-8")

@@ -24,6 +24,7 @@ SETTINGS: Mapping[str, str] = {
     "shared_buffers": "256MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_min_error_statement": "panic",  # a refused command's text, with its values, does not belong in a log
     "jit": "off",  # compiling costs more than it saves in queries of milliseconds
 }
 
