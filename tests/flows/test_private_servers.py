@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import amqp
 import psycopg
 import pytest
 
-from banyan.testkit.owned import drop_database, ours
+from banyan.kernel.refusal import Refused
+from banyan.runtime.host.vhost import is_ours, require_our_vhost
+from banyan.testkit import owned
+from banyan.testkit.detached import free_port
+from banyan.testkit.owned import at_path, claim_vhost, create_vhost, drop_database, drop_vhost, fresh_name, ours
+from banyan.testkit.rabbit import management_call
 from banyan.testkit.servers import PrivatePostgres, PrivateRabbit, ServerFailed
 
 QUORUM = {"x-queue-type": "quorum"}
@@ -104,3 +110,50 @@ def _connected(server: PrivateRabbit) -> amqp.Connection:
     connection = amqp.Connection(f"127.0.0.1:{server.port}", userid="banyan", password=server.password)
     connection.connect()
     return connection
+
+
+def test_a_vhost_is_ours_only_by_its_mark(rabbit: PrivateRabbit) -> None:
+    name = fresh_name()
+    url = at_path(rabbit.url, name)
+    try:
+        rabbit.api("PUT", f"/api/vhosts/{name}")
+        with pytest.raises(Refused, match="not_our_vhost"):
+            require_our_vhost(url, "test")
+        rabbit.api("PUT", f"/api/exchanges/{name}/theirs", {"type": "topic"})
+        with pytest.raises(Refused, match="not_our_vhost"):
+            claim_vhost(url, rabbit.admin_url, "test")
+        assert not is_ours(url, "test"), "somebody's vhost is left as it was"
+        rabbit.api("DELETE", f"/api/exchanges/{name}/theirs")
+        claim_vhost(url, rabbit.admin_url, "test")
+        require_our_vhost(url, "test")
+        with pytest.raises(Refused, match="not_our_vhost"):
+            require_our_vhost(url, "demo")
+        with pytest.raises(Refused, match="not_our_vhost"):
+            claim_vhost(url, rabbit.admin_url, "production")
+    finally:
+        drop_vhost(rabbit.admin_url, name)
+
+
+def test_a_crash_between_a_vhost_and_its_mark_is_mended(rabbit: PrivateRabbit, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = fresh_name()
+    url = at_path(rabbit.url, name)
+
+    def crashes(admin_url: str, method: str, path: str, body: Any = None) -> Any:
+        if path.startswith("/api/exchanges"):
+            raise KeyboardInterrupt
+        return management_call(admin_url, method, path, body)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(owned, "management_call", crashes)
+            with pytest.raises(KeyboardInterrupt):
+                create_vhost(rabbit.url, rabbit.admin_url, name)
+        assert not is_ours(url, "test")
+        claim_vhost(url, rabbit.admin_url, "test")
+        assert is_ours(url, "test")
+    finally:
+        drop_vhost(rabbit.admin_url, name)
+
+
+def test_a_broker_that_does_not_answer_keeps_nobody_from_starting() -> None:
+    require_our_vhost(f"amqp://a:b@127.0.0.1:{free_port()}/x", "test")

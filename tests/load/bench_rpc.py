@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "libs"), str(ROOT)]
 
+from banyan.testkit.owned import claim_vhost  # noqa: E402
 from banyan.testkit.servers import PrivateRabbit  # noqa: E402
 
 CALLERS, ROUNDS = 20, 5
@@ -209,8 +210,9 @@ def measure(rabbit: PrivateRabbit, rounds: int) -> dict[str, Any]:
 
 def vhost(rabbit: PrivateRabbit, name: str) -> str:
     """A fresh vhost's address."""
-    rabbit.api("PUT", f"/api/vhosts/bench-{name}")
-    return rabbit.url_of(f"bench-{name}")
+    url = rabbit.url_of(f"bench-{name}")
+    claim_vhost(url, rabbit.admin_url, "test")
+    return url
 
 
 def summary(raw: dict[str, Any]) -> dict[str, Any]:

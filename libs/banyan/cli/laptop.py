@@ -19,7 +19,9 @@ import psutil
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host.settings import Settings, load
+from banyan.runtime.host.vhost import is_ours, name_of
 from banyan.testkit.detached import find, free_port, read_state, stamp, tail, write_state
+from banyan.testkit.owned import at_path, claim_vhost, create_vhost
 from banyan.testkit.servers import PrivatePostgres, PrivateRabbit
 from banyan.vault import keys
 
@@ -77,7 +79,7 @@ class Laptop:
         own = {
             "BANYAN_MODE": self.mode,
             "BANYAN_POSTGRES_URL": self._postgres_url or self.postgres.url,
-            "BANYAN_AMQP_URL": self._amqp_url or self.rabbit.url,
+            "BANYAN_AMQP_URL": self._vhost_url(),
             "BANYAN_DATABASE_PREFIX": self.state["prefix"],
             "BANYAN_KEYS": str(self.key_folder),
             "BANYAN_RUN": str(self.folder),
@@ -106,6 +108,7 @@ class Laptop:
         if not self._amqp_url:
             say("启动私有 RabbitMQ……")
             self.rabbit.start()
+        self._claim_vhost()
         self._keys(say)
         say("建立或升级各服务的数据库……")
         self.run_banyan("migrate", *self.services)
@@ -115,6 +118,23 @@ class Laptop:
         for name in self.processes:
             self.wait_ready(name)
         return time.monotonic() - started
+
+    def _vhost_url(self) -> str:
+        """Its vhost: its own broker's first, the named one if that is ours, else one of its own beside that."""
+        url = self._amqp_url or self.rabbit.url
+        return at_path(url, self.state["vhost"]) if self._amqp_url and self.state.get("vhost") else url
+
+    def _claim_vhost(self) -> None:
+        """Nothing is declared in a vhost that is not ours. Refuses `not_our_vhost` where none of our own can be made."""
+        if not self._amqp_url:
+            claim_vhost(self.rabbit.url, self.rabbit.admin_url, self.mode)
+        elif not is_ours(self._amqp_url, self.mode):
+            admin = os.environ.get("BANYAN_AMQP_ADMIN_URL")
+            if not admin:
+                raise Refused("not_our_vhost", vhost=name_of(self._amqp_url), mode=self.mode)
+            self.state["vhost"] = f"banyan_{self.mode}_{self._name()[:6]}"
+            write_state(self.folder, self.state)
+            create_vhost(self._amqp_url, admin, self.state["vhost"])
 
     def _prefix(self) -> str:
         """On servers of its own a plain one; on named servers one that no other clone has."""

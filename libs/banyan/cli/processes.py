@@ -17,6 +17,7 @@ from banyan.runtime.host.app import App, load_service, open_keys, package_of
 from banyan.runtime.host.migrate import mark, require_ours
 from banyan.runtime.host.migrate import migrate as migrate_one
 from banyan.runtime.host.settings import Settings
+from banyan.runtime.host.vhost import require_our_vhost
 from banyan.testkit.detached import free_port
 
 SERVICES = ("identity", "registry", "matching", "insight")
@@ -28,6 +29,7 @@ def _apps(names: Sequence[str], process: str) -> tuple[Settings, list[App]]:
     settings = all_settings.load()
     telemetry.start(settings, process)
     keys = open_keys(settings)
+    require_our_vhost(settings.amqp_url, settings.mode)
     apps = [App(load_service(name), settings, keys) for name in names or SERVICES]
     for app in apps:
         require_ours(settings, app.service.name)
@@ -83,6 +85,7 @@ def gateway() -> None:
     """Serves HTTP."""
     settings = all_settings.load()
     telemetry.start(settings, "banyan gateway")
+    require_our_vhost(settings.amqp_url, settings.mode)
     _open_metrics(settings, "gateway")
     importlib.import_module("services.gateway.app").serve(settings)
 

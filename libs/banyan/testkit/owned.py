@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
+from banyan.kernel.refusal import Refused
 from banyan.runtime.host.roles import owner_of
+from banyan.runtime.host.vhost import mark_exchange, name_of
 from banyan.testkit.rabbit import management_call
 
 TEST_PREFIX = "banyan_test_"
@@ -52,11 +54,31 @@ def drop_database(url: str, name: str) -> None:
 
 
 def create_vhost(amqp_url: str, admin_url: str, name: str) -> str:
-    """Makes a vhost that the address's user may use, and answers its AMQP address."""
-    management_call(admin_url, "PUT", f"/api/vhosts/{ours(name)}")
+    """Makes a vhost that the address's user may use, with the mark of the mode in its name; answers its AMQP address."""
+    mode = ours(name).split("_")[1]
+    made = at_path(amqp_url, name)
+    claim_vhost(made, admin_url, mode)
+    return made
+
+
+def claim_vhost(amqp_url: str, admin_url: str, mode: str) -> None:
+    """Makes the vhost that the address names and marks it as ours; marks one that is there, if it holds nothing yet.
+
+    The description has the mark from the first, so that a crash before the exchange loses no vhost: done again it is
+    made whole. Refuses `not_our_vhost`."""
+    name = name_of(amqp_url)
+    at, mark = quote(name, safe=""), mark_exchange(mode)
+    known = {vhost["name"]: vhost.get("description", "") for vhost in management_call(admin_url, "GET", "/api/vhosts")}
+    if name not in known:
+        management_call(admin_url, "PUT", f"/api/vhosts/{at}", {"description": mark})
+    elif known[name] != mark:
+        exchanges = {one["name"] for one in management_call(admin_url, "GET", f"/api/exchanges/{at}")}
+        theirs = [one for one in exchanges if one and not one.startswith("amq.")]
+        if mark not in exchanges and (theirs or management_call(admin_url, "GET", f"/api/queues/{at}")):
+            raise Refused("not_our_vhost", vhost=name, mode=mode)
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    management_call(admin_url, "PUT", f"/api/permissions/{name}/{urlsplit(amqp_url).username}", everything)
-    return at_path(amqp_url, name)
+    management_call(admin_url, "PUT", f"/api/permissions/{at}/{urlsplit(amqp_url).username}", everything)
+    management_call(admin_url, "PUT", f"/api/exchanges/{at}/{mark}", {"type": "fanout", "durable": True})
 
 
 def drop_vhost(admin_url: str, name: str) -> None:
