@@ -10,7 +10,7 @@ export PYTHONPATH := libs:.
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-province demo-typhoon down status test $(KINDS) bench soak docs lock clean
+.PHONY: help setup demo demo-province demo-typhoon down status test $(KINDS) bench bench-matching soak docs lock clean
 
 help: ## 列出全部目标
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -62,6 +62,9 @@ faults: setup ## 故障：真的杀掉、冻结、切断
 
 bench: setup ## 性能对比，结果写入 .run/bench.json
 	@$(PY) -m tests.load.bench
+
+bench-matching: setup ## 派案的性能与效果（数十分钟），结果写入 .run/bench-matching.json
+	@$(PY) -m tests.load.bench_matching
 
 soak: setup ## 反复制造故障，直到 HOURS 小时（缺省 1）过去或有一项不通过
 	@end=$$(( $$(date +%s) + $(HOURS) * 3600 )); while [ $$(date +%s) -lt $$end ]; do $(PYTEST) tests/faults -q -x || exit 1; done

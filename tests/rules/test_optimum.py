@@ -117,3 +117,15 @@ def test_a_problem_comes_back_from_its_arrays_and_any_change_changes_its_digest(
         changed = arrays | {name: arrays[name].copy()}
         changed[name].flat[0] += 1
         assert Problem.of(changed).digest != problem.digest
+
+
+@pytest.mark.parametrize("bands", [(), (Band(50, 700),)])
+def test_guessed_first_pairs_change_the_way_and_not_the_optimum(
+    bands: tuple[Band, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = replace(day(villages(), 700, 6, size=900).problem, bands=bands)
+    plain = solve(problem)
+    monkeypatch.setattr("services.matching.optimum.solve.GUESSED", 100)
+    guessed = solve(problem)
+    prove(problem, guessed, all_pairs(problem))
+    assert guessed.objective == plain.objective and guessed.pairs != plain.pairs

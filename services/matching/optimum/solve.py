@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.matching.optimum import flow, net, paths
+from services.matching.optimum import flow, guess, net, paths
 from services.matching.optimum.problem import Problem
 from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.sweep import Pairs, sweep
@@ -22,8 +22,10 @@ OPTIMAL, BOUNDED = "optimal_all_pairs", "bounded"
 FIRST_PAIRS, MORE_PAIRS = 16, 12
 FEW = 6_000
 """Up to so many requests with better pairs are placed anew one by one; more are quicker solved as a whole."""
-FIRST_BY_PATHS = 200_000
-"""Up to so many requests the first pairs, at no prices yet, are solved quicker along paths than as a flow."""
+GUESSED, SHORT_PERCENT = 20_000, 30
+"""From so many requests on, and so many for a hundred free places, guessed prices choose the first pairs."""
+ROUGH_PART = 8
+"""Guessed prices are good enough once better pairs are left to one request in so many."""
 Told = Callable[[str, int, int], None]
 """Hears (step, requests with better pairs, pairs kept)."""
 
@@ -54,27 +56,46 @@ def solve(
     """The best assignment of all. After `deadline_s` seconds it ends with the best so far and its bound over all pairs."""
     until = time.monotonic() + deadline_s if deadline_s is not None else None
     sheet = Sheet(problem)
-    nothing = np.zeros(len(problem), np.int64)
-    pairs = sweep(sheet, np.zeros(len(problem.workers), np.int64), nothing, FIRST_PAIRS)
-    told("first", len(problem), len(pairs))
-    held, kept, rounds = _first(problem, pairs), len(pairs), 0
+    held = _first(problem, sheet, until)
+    kept, rounds = len(held.pair_request), 0
+    told("first", len(problem), kept)
     while True:
         better = sweep(sheet, held.price, held.surplus, MORE_PAIRS)
         requests = np.unique(better.request)
         told("priced", len(requests), kept)
-        if not len(requests) or (until is not None and time.monotonic() >= until):
+        if not len(requests) or _over(until):
             return _ended(problem, held, better, rounds, kept)
         rounds += 1
         held, kept = _with(problem, held, kept, better, requests)
 
 
-def _first(problem: Problem, pairs: Pairs) -> net.Net:
-    """The optimum on the first pairs, most worthy request first."""
-    if len(problem) > FIRST_BY_PATHS:
-        return flow.solved(problem, pairs)
+def _over(until: float | None) -> bool:
+    return until is not None and time.monotonic() >= until
+
+
+def _first(problem: Problem, sheet: Sheet, until: float | None) -> net.Net:
+    """The optimum on first pairs: each request's best ones; where places are short, such as guessed prices choose."""
+    short = 100 * len(problem) >= SHORT_PERCENT * int(problem.free.sum())
+    if len(problem) >= GUESSED and short and not _over(until):
+        return flow.solved(problem, guess.first_columns(problem, sheet, lambda part: _roughly(part, until)))
+    nothing = np.zeros(len(problem), np.int64)
+    pairs = sweep(sheet, np.zeros(len(problem.workers), np.int64), nothing, FIRST_PAIRS)
     held = flow.net_of(problem, pairs, np.full(len(problem), net.NOBODY))
     paths.place_anew(held, np.argsort(-problem.serving, kind="stable"))
     return held
+
+
+def _roughly(part: Problem, until: float | None) -> tuple[Ints, Ints]:
+    """Prices and surpluses of a smaller problem, until few of its requests have better pairs."""
+    sheet = Sheet(part)
+    held = _first(part, sheet, until)
+    kept = len(held.pair_request)
+    while True:
+        better = sweep(sheet, held.price, held.surplus, MORE_PAIRS)
+        requests = np.unique(better.request)
+        if ROUGH_PART * len(requests) <= len(part) or _over(until):
+            return held.price, held.surplus
+        held, kept = _with(part, held, kept, better, requests)
 
 
 def _with(problem: Problem, held: net.Net, kept: int, better: Pairs, requests: Ints) -> tuple[net.Net, int]:

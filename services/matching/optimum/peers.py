@@ -1,0 +1,96 @@
+"""What people do instead, over the same pairs and places, so that the optimum is compared fairly: first come, urgent first, stable.
+
+All three are deferred acceptance: each request asks its workers by the pair's score, the best first; a worker keeps the best
+claims up to their free places. Where a claim is the turn, that is one request after another, each with the best worker who
+has a place left. Where it is what the pair is worth, with urgency and waiting, no request and worker would rather have
+each other. Every feasible pair counts, at the points of the batch; costs of places do not. (`compare` answers as the online
+ranking does, whose points follow each load.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from services.matching.optimum.net import compile_it
+from services.matching.optimum.problem import NONE, Problem
+from services.matching.optimum.sheet import Sheet
+from services.matching.optimum.sweep import Pairs, sweep
+from services.matching.ranking.arrays import Ints
+
+LIST_PAIRS, GROWTH = 64, 4
+"""Pairs in a request's list at first; who comes to the end of a full one gets one so many times as long."""
+NEVER = 1 << 60
+
+
+def first_come(problem: Problem, arrived: Ints) -> Ints:
+    """Each request's worker or -1; the smallest `arrived` has the first turn, ties go by place in the problem."""
+    return _in_turn(problem, np.argsort(arrived, kind="stable"))
+
+
+def urgent_first(problem: Problem) -> Ints:
+    """Each request's worker or -1; whom serving is worth most has the first turn."""
+    return _in_turn(problem, np.argsort(-problem.serving, kind="stable"))
+
+
+def stable(problem: Problem) -> Ints:
+    """Each request's worker or -1; of all stable matchings the one that is best for every request."""
+    return _defer(problem, None)
+
+
+def _in_turn(problem: Problem, order: Ints) -> Ints:
+    turn = np.empty(len(order), np.int64)
+    turn[order] = np.arange(len(order))
+    return _defer(problem, -turn)
+
+
+def _defer(problem: Problem, claim: Ints | None) -> Ints:
+    """Deferred acceptance by a claim of each request, or by what each pair is worth; lists grow where they end."""
+    size = len(problem)
+    most = np.full(size, LIST_PAIRS)
+    sheet, nothing = Sheet(problem), np.zeros(len(problem.workers), np.int64)
+    first = np.concatenate([[0], np.cumsum(problem.free)])
+    holds, claims = np.full(first[-1], NONE, np.int64), np.zeros(first[-1], np.int64)
+    assigned, asked = np.full(size, NONE, np.int64), np.zeros(size, np.int64)
+    lists = sweep(sheet, nothing, np.zeros(size, np.int64), LIST_PAIRS)
+    while True:
+        start = np.searchsorted(lists.request, np.arange(size + 1))
+        by = lists.value if claim is None else claim[lists.request]
+        ask(start, lists.worker, by, first, holds, claims, assigned, asked)
+        ended = (assigned == NONE) & (asked >= most)
+        if not ended.any():
+            return assigned
+        most[ended] = GROWTH * int(most[ended].max())
+        longer = sweep(sheet, nothing, np.where(ended, 0, NEVER), int(most[ended][0]))
+        kept = ~ended[lists.request]
+        joined = [np.concatenate([old[kept], new]) for old, new in zip(lists, longer, strict=True)]
+        order = np.argsort(joined[0], kind="stable")
+        lists = Pairs(*(column[order] for column in joined))
+
+
+@compile_it
+def ask(start: Any, worker: Any, claim: Any, first: Any, holds: Any, claims: Any, assigned: Any, asked: Any) -> None:
+    """Everybody without a worker asks on down their list, from where they are, until kept or at its end; of equal claims the
+    smaller number is kept."""
+    for begins in range(len(assigned)):
+        request = begins if assigned[begins] < 0 else -1
+        while request >= 0:
+            pair = start[request] + asked[request]
+            if pair >= start[request + 1]:
+                break
+            asked[request] += 1
+            giver, by, worst = worker[pair], claim[pair], first[worker[pair]]
+            for place in range(first[giver], first[giver + 1]):
+                if holds[place] < 0:
+                    worst = place
+                    break
+                if claims[place] < claims[worst] or (claims[place] == claims[worst] and holds[place] > holds[worst]):
+                    worst = place
+            other = holds[worst]
+            if other >= 0 and (claims[worst] > by or (claims[worst] == by and other < request)):
+                continue
+            holds[worst], claims[worst], assigned[request] = request, by, giver
+            if other >= 0:
+                assigned[other] = -1
+            request = other
