@@ -10,8 +10,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from banyan.cli.backup import backup, restore
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host import roles
+from banyan.runtime.host.erasures import Ledger
 from banyan.runtime.host.migrate import ensure_database, mark, migrate, require_ours
 from banyan.runtime.host.settings import Settings
 from banyan.testkit.owned import at_path, drop_database, fresh_name
@@ -110,6 +112,25 @@ def test_where_it_may_make_no_roles_the_administrators_script_does(settings: Set
         finally:
             drop_database(database, name)
             admin.execute(sql.SQL("drop role {}").format(sql.Identifier(migrator)))
+
+
+def test_a_restored_service_finds_its_projections_under_the_role_of_its_new_place(
+    settings: Settings, tmp_path: Path
+) -> None:
+    elsewhere = settings.model_copy(update={"database_prefix": f"{fresh_name()}_"})
+    service = ("services.insight",)
+    migrate(settings, "insight", *service)
+    try:
+        backup(settings, service, tmp_path / "kept", print)
+        assert restore(elsewhere, service, tmp_path / "kept", Ledger(tmp_path), print) == 0
+        with psycopg.connect(elsewhere.database_url("insight")) as connection:
+            assert connection.execute("select count(*) from place").fetchone() == (0,), "in the schema `live`"
+            connection.execute("insert into audit (at, row) values (now(), '{}')")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("delete from audit")
+    finally:
+        for each in (settings, elsewhere):
+            drop_database(settings.postgres_url, each.database("insight"))
 
 
 def test_another_s_database_or_role_is_left_alone(settings: Settings, database: str) -> None:
