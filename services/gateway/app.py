@@ -89,6 +89,7 @@ def _feed(edge: Edge, client: Client) -> Iterator[Route]:
     feed = Feed(client)
     yield Route("/v1/streams", edge.wrap("streams", feed.streams))
     yield Route("/v1/streams/{stream}", edge.wrap("stream", feed.events))
+    yield Route("/v1/streams/{stream}/snapshot", edge.wrap("stream_snapshot", feed.snapshot))
     yield Route("/v1/streams/{stream}/head", edge.wrap("stream_head", feed.head))
     yield Route("/v1/audit/{service}", edge.wrap("audit", feed.audit))
 

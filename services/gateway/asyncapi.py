@@ -92,4 +92,5 @@ def _message(event: type[Event]) -> Schema:
         "contentType": CONTENT_TYPE,
         "payload": {"allOf": [{"$ref": "#/components/schemas/CloudEvent"}, own]},
         **({"x-personal": list(sealed)} if sealed else {}),
+        **({"x-replaces": True} if event.replaces else {}),
     }

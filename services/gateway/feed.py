@@ -87,6 +87,15 @@ class Feed:
         backend = backend_of(self._client, request, span)
         return json_answer(await backend.call(service_of(stream), "events_head", {"stream": stream}))
 
+    async def snapshot(self, request: Request, span: telemetry.Span) -> Response:
+        """GET /v1/streams/{stream}/snapshot?after=&limit=: what still counts up to a signed head, and where to go on."""
+        reading.known_queries(request, "after", "limit")
+        stream = request.path_params["stream"]
+        limit = reading.query(request, "limit", LIMIT, LIMIT_MAX, 1)
+        body = {"stream": stream, "after": request.query_params.get("after", ""), "limit": limit}
+        backend = backend_of(self._client, request, span)
+        return json_answer(await backend.call(service_of(stream), "events_snapshot", body))
+
     async def streams(self, request: Request, span: telemetry.Span) -> Response:
         """GET /v1/streams: the last position of every stream; a service that does not answer is named."""
         reading.known_queries(request)

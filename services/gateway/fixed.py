@@ -66,6 +66,10 @@ def _feed(services: tuple[str, ...]) -> dict[str, dict[str, Schema]]:
     events = _get("read_stream", "读取事件流：某位置之后的事件，逐字节与存储一致。", [STREAM, *page, wait])
     events["responses"] = _ok("事件", items, CLOUDEVENTS, headers=_page_headers())
     head = _get("stream_head", "事件流最新的签名链头。", [STREAM]) | {"responses": _ok("链头", OBJECT)}
+    cursor = {"name": "after", "in": "query", "schema": {"type": "string"}, "description": "上一页的 next，首页不填"}
+    limit = _number("limit", 1, LIMIT_MAX, LIMIT)
+    snapshot = _get("stream_snapshot", "事件流的快照：至某一签名头仍然有效的事件，按位置排序。", [STREAM, cursor, limit])
+    snapshot["responses"] = _ok("快照的一页：items、head（签名头）、next（无则读完）", OBJECT)
     streams = _get("streams", "各事件流的最新位置。", []) | {"responses": _ok("位置", OBJECT)}
     service: Schema = {"name": "service", "in": "path", "required": True, "schema": {"enum": list(services)}}
     audit = _get("read_audit", "导出审计记录及其校验信息。", [service, *page])
@@ -74,6 +78,7 @@ def _feed(services: tuple[str, ...]) -> dict[str, dict[str, Schema]]:
         "/v1/streams": {"get": streams},
         "/v1/streams/{stream}": {"get": events},
         "/v1/streams/{stream}/head": {"get": head},
+        "/v1/streams/{stream}/snapshot": {"get": snapshot},
         "/v1/audit/{service}": {"get": audit},
     }
 

@@ -48,9 +48,10 @@ def grow(platform: Instance, waterings: int = 3) -> int:
     return len(platform.stream(STREAM))
 
 
-def read(platform: Instance, account: str, after: int = 0, *, method: str = "events_read", **body: Any) -> Any:
+def read(platform: Instance, account: str, after: int | str = 0, *, method: str = "events_read", **body: Any) -> Any:
     token = platform.token("partner", "350000000000", account)
-    asked = {"stream": STREAM, **({"after": after, "limit": 500} if method == "events_read" else {}), **body}
+    paged = method in ("events_read", "events_snapshot")
+    asked = {"stream": STREAM, **({"after": after, "limit": 500} if paged else {}), **body}
     return platform.call(method, {} if method == "events_positions" else asked, key=None, token=token)
 
 

@@ -139,6 +139,7 @@ class TreePruned(Event, frozen=True, kw_only=True):
 class TreeRested(Event, frozen=True, kw_only=True):
     """A tree is left alone until the end of a day."""
 
+    replaces: ClassVar = True
     stream: ClassVar = "sample.tree"
     tree_id: str
     until: dt.date

@@ -34,6 +34,14 @@ class Items(msgspec.Struct, frozen=True, kw_only=True):
     head: str
 
 
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of what still counts up to a signed head, in order of position; after the last page, read on from the head."""
+
+    items: list[msgspec.Raw]
+    head: msgspec.Raw
+    next: str | None = None
+
+
 class Positions(msgspec.Struct, frozen=True, kw_only=True):
     """The last position of every stream of a service."""
 
@@ -85,6 +93,17 @@ class EventsRead(Query, frozen=True, kw_only=True):
     lifeline: ClassVar = True
     stream: str
     after: Position = 0
+    limit: Page = 200
+
+
+class EventsSnapshot(Query, frozen=True, kw_only=True):
+    """读取事件流的快照：至某一签名头为止仍然有效的事件；读完后从该头的位置接着读事件流。"""
+
+    may: ClassVar = (SYSTEM, "partner", "audit_admin")
+    answer: ClassVar = Snapshot
+    lifeline: ClassVar = True
+    stream: str
+    after: Annotated[str, msgspec.Meta(pattern=r"^(\d{1,18}-\d{1,18})?$")] = ""  # `next` of the page before
     limit: Page = 200
 
 

@@ -682,6 +682,7 @@ class WorkerKept(OfWorker, frozen=True, kw_only=True):
 class WorkerChanged(OfWorker, frozen=True, kw_only=True):
     """The assignment's terms changed."""
 
+    replaces: ClassVar = True
     fields: tuple[str, ...]
     weekly_capacity: int
 
@@ -689,6 +690,7 @@ class WorkerChanged(OfWorker, frozen=True, kw_only=True):
 class WorkerLoadChanged(OfWorker, frozen=True, kw_only=True):
     """Offers out, cases accepted."""
 
+    replaces: ClassVar = True
     offered: int
     accepted: int
 
@@ -719,6 +721,7 @@ class HouseholdRegistered(Event, frozen=True, kw_only=True):
 class HouseholdChanged(Event, frozen=True, kw_only=True):
     """Members or address changed."""
 
+    replaces: ClassVar = True
     stream: ClassVar = "matching.household"
     household_id: str
     division: str
@@ -728,6 +731,7 @@ class HouseholdChanged(Event, frozen=True, kw_only=True):
 class RosterSet(Event, frozen=True, kw_only=True):
     """Who is on duty in a division, from when to when."""
 
+    replaces: ClassVar = True
     stream: ClassVar = "matching.roster"
     roster_id: str
     division: str

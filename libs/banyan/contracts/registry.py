@@ -521,6 +521,7 @@ class LearningRecorded(PersonEvent, frozen=True, kw_only=True):
 class PersonReminded(PersonEvent, frozen=True, kw_only=True):
     """The person was told that the registration ends."""
 
+    replaces: ClassVar = True
     days_left: int
 
 
@@ -620,6 +621,8 @@ class AssignmentOpened(AssignmentEvent, frozen=True, kw_only=True):
 
 class AssignmentChanged(AssignmentEvent, frozen=True, kw_only=True):
     """Something of it changed; all fields are given anew."""
+
+    replaces: ClassVar = True
 
 
 class AssignmentEnded(Event, frozen=True, kw_only=True):

@@ -73,6 +73,7 @@ class Event(Message, frozen=True, kw_only=True):
 
     stream: ClassVar[str]
     schema_version: ClassVar[int] = 1
+    replaces: ClassVar[bool] = False  # says anew all that an earlier one of its type said of the record: a snapshot may leave that out
 
     @classmethod
     def type_name(cls) -> str:

@@ -12,7 +12,7 @@ from banyan.kernel.context import Context
 from banyan.kernel.message import SYSTEM
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db, answers
-from banyan.runtime.events import agreements, log, seal
+from banyan.runtime.events import agreements, log, seal, snapshot
 
 ANSWER_BYTES = 800_000  # a page ends before an RPC body would be too large
 LOOKS = (
@@ -30,6 +30,19 @@ def events_read(query: frame.EventsRead, context: Context, db: Db) -> frame.Item
         raise Refused("not_found", stream=query.stream)
     items = log.read(db.connection, query.stream, query.after, query.limit, permit)
     return frame.Items(items=_page(items), head=str(head))
+
+
+@answers(frame.EventsSnapshot)
+def events_snapshot(query: frame.EventsSnapshot, context: Context, db: Db) -> frame.Snapshot:
+    """What still counts of a stream up to a signed head; of what the caller may not read there is nothing at all."""
+    permit = agreements.permit(_agreed(context, db), query.stream)
+    if query.stream not in log.positions(db.connection):
+        raise Refused("not_found", stream=query.stream)
+    part = snapshot.read(db.connection, query.stream, query.after, query.limit, permit)
+    kept = _page([log.item(query.stream, row, permit) for row in part.rows])
+    reached = part.next if len(kept) == len(part.rows) else part.rows[len(kept) - 1][0]
+    following = None if reached is None else f"{part.at}-{reached}"
+    return frame.Snapshot(items=kept, head=msgspec.Raw(part.head.encode()), next=following)
 
 
 @answers(frame.EventsHead)

@@ -34,6 +34,7 @@ create table log (
 create table log_0 partition of log for values from (1) to (5000001);
 create table log_1 partition of log for values from (5000001) to (10000001);
 create table log_rest partition of log default;
+create index log_record on log (aggregate_id, type, position);
 create table head (
     stream text not null, position bigint not null, signed_at timestamptz not null, head text not null, primary key (stream, position));
 
