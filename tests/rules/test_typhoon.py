@@ -11,12 +11,12 @@ import numpy as np
 from services.identity.data import divisions, villages
 from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.check import near_pairs, worth
-from services.matching.optimum.compare import first_come
+from services.matching.optimum.peers import first_come
 from services.matching.optimum.problem import NONE
 from services.matching.optimum.solve import solve
 from services.matching.ranking.arrays import Ints
 from services.matching.typhoon import figures as told
-from services.matching.typhoon.day import Day, day, figures
+from services.matching.typhoon.day import Day, day
 from services.matching.typhoon.page import render
 
 NAMES = {d.code: d.name for d in divisions() if d.level == "county" and d.until_on is None}
@@ -27,8 +27,7 @@ def played() -> tuple[Day, Ints, Certificate]:
     """A short day: 400 requests and so few workers that not all can be served."""
     drawn = day(villages(), 400, 7, size=600)
     found = solve(drawn.problem)
-    order = np.argsort(-drawn.waited_days, kind="stable")
-    return drawn, first_come(drawn.problem, order, figures()), Certificate.of(drawn.problem, found)
+    return drawn, first_come(drawn.problem, -drawn.waited_days), Certificate.of(drawn.problem, found)
 
 
 def test_who_comes_first_takes_a_worker_who_may_and_nobody_stays_without_while_one_is_free() -> None:

@@ -3,8 +3,7 @@
 All three are deferred acceptance: each request asks its workers by the pair's score, the best first; a worker keeps the best
 claims up to their free places. Where a claim is the turn, that is one request after another, each with the best worker who
 has a place left. Where it is what the pair is worth, with urgency and waiting, no request and worker would rather have
-each other. Every feasible pair counts, at the points of the batch; costs of places do not. (`compare` answers as the online
-ranking does, whose points follow each load.)
+each other. Every feasible pair counts, at the points of the batch; costs of places do not.
 """
 
 from __future__ import annotations

@@ -8,17 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.matching.optimum import certificate
 from services.matching.optimum.check import check
-from services.matching.optimum.compare import first_come
+from services.matching.optimum.peers import first_come
 from services.matching.optimum.solve import solve
 from services.matching.ranking import warm
 from services.matching.typhoon import figures as told
-from services.matching.typhoon.day import day, figures
+from services.matching.typhoon.day import day
 from services.matching.typhoon.page import render
 
 STEPS = {
@@ -51,8 +50,7 @@ def play(
         warm()
         drawn = step("day", lambda: day(villages, requests, seed, size=workers))
         problem = drawn.problem
-        order = np.argsort(-drawn.waited_days, kind="stable")  # who waits longest came first
-        comer = step("first_come", lambda: first_come(problem, order, figures()))
+        comer = step("first_come", lambda: first_come(problem, -drawn.waited_days))  # who waits longest came first
         found = step("optimum", lambda: solve(problem))
         proof = certificate.Certificate.of(problem, found)
         certificate.write(folder, problem, proof)
