@@ -40,7 +40,7 @@ def table(laptop: Laptop) -> list[Finding]:
     """Prints the findings and answers those that are not well."""
     shown = Table(title="榕 · 平台状况")
     for column in ("部分", "状况", "所见", "下一步"):
-        shown.add_column(column)
+        shown.add_column(column, overflow="fold")
     sick: list[Finding] = []
     for part, well, seen, step in findings(laptop):
         shown.add_row(part, "正常" if well else "异常", seen, "" if well else step)
@@ -69,8 +69,17 @@ def _seen(part: str, look: Callable[[], tuple[bool, str]], step: str) -> Finding
     try:
         well, seen = look()
     except (OSError, urllib.error.URLError, psycopg.Error) as error:
-        return part, False, repr(error)[:80], step
+        return part, False, _said(error), step
     return part, well, seen, step
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, in a line."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"未就绪（HTTP {error.code}）"
+    if isinstance(error, urllib.error.URLError | psycopg.OperationalError):
+        return "无法连接"
+    return (str(error).splitlines() or [type(error).__name__])[0][:80]
 
 
 def _readiness(url: str) -> tuple[bool, str]:
@@ -88,4 +97,4 @@ def _database(laptop: Laptop, service: str) -> Iterator[Finding]:
                 if name == "outbox" or value > limit:
                     yield f"{service} · {name}", value <= limit, words.format(value), step
     except psycopg.Error as error:
-        yield service, False, repr(error)[:80], "确认 PostgreSQL 正常，然后 banyan migrate"
+        yield service, False, _said(error), "确认 PostgreSQL 正常，然后 banyan migrate"
