@@ -19,7 +19,7 @@ MOST = 500
 OPEN = "state not in ('followed_up', 'closed')"
 
 
-def _conditions(db: Db, division: str | None) -> tuple[list[str], dict[str, Any]]:
+def conditions(db: Db, division: str | None) -> tuple[list[str], dict[str, Any]]:
     """What every list begins with: the caller's reach, and a division within it."""
     parts, asked = [db.jurisdiction("division", "field")], {}
     if division:
@@ -37,7 +37,7 @@ def _apart(requests: list[Request], context: Context) -> tuple[list[Request], in
 @answers(m.Requests)
 def requests(query: m.Requests, context: Context, db: Db) -> shapes.RequestPage:
     """A page by the order in which requests were taken; `not_shown` counts the protected ones on the way."""
-    parts, asked = _conditions(db, query.division)
+    parts, asked = conditions(db, query.division)
     limit = min(max(query.limit, 1), MOST)
     if query.states:
         parts.append("state = any(%(states)s)")
@@ -58,7 +58,7 @@ def requests(query: m.Requests, context: Context, db: Db) -> shapes.RequestPage:
 @answers(m.CrisisBoard)
 def crisis_board(query: m.CrisisBoard, context: Context, db: Db) -> shapes.Crises:
     """Open crises, unacknowledged first, longest waiting first."""
-    parts, asked = _conditions(db, None)
+    parts, asked = conditions(db, None)
     where = f"{' and '.join(parts)} and urgency = {CRISIS} and {OPEN} order by taken_at limit {MOST}"
     known, not_shown = _apart(db.records(Request, where, asked), context)
     items = [_crisis(request) for request in known if request.crisis]
@@ -85,7 +85,7 @@ def _crisis(request: Request) -> shapes.Crisis:
 @answers(m.Endings)
 def endings(query: m.Endings, context: Context, db: Db) -> shapes.EndingCounts:
     """How requests ended within the caller's reach; counts only, so protected ones are in."""
-    parts, asked = _conditions(db, query.division)
+    parts, asked = conditions(db, query.division)
     where = " and ".join(parts)
     rows = db.rows(f"select ending, count(*) from request where {where} group by ending", asked)
     by_ending = {ending: count for ending, count in rows if ending is not None}

@@ -29,6 +29,8 @@ from services.matching.domain.worker import WORKER, Worker
 
 METADATA = MetaData()
 OPEN = "state not in ('followed_up', 'closed')"
+UNSENT = "state in ('submitted', 'triaged', 'proposed', 'unmatched')"
+WITH_DUTY = f"body #>> '{{holder,duty}}' = 'duty_officer' and {UNSENT}"
 
 
 def one_of(states: tuple[str, ...], name: str) -> CheckConstraint:
@@ -69,6 +71,9 @@ REQUEST_TABLE = aggregate_table(
     Index("request_subject", "subject_id"),
     Index("request_client", "client_id"),
     Index("request_taken_by", "taken_by"),
+    Index("request_with_duty", "division", postgresql_where=text(WITH_DUTY)),
+    Index("request_with_account", "holder_account", postgresql_where=text(f"holder_account is not null and {OPEN}")),
+    Index("request_accepted", "division", postgresql_where=text("state = 'accepted'")),
     Index("request_crisis", "taken_at", postgresql_where=text(f"urgency = 3 and {OPEN}")),
 )
 

@@ -7,7 +7,7 @@ from banyan.contracts import matching_shapes as shapes
 from banyan.kernel.context import Context
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db, answers
-from services.matching import lists, run_views, sight  # noqa: F401 - they answer the other questions
+from services.matching import board, lists, run_views, sight  # noqa: F401 - they answer the other questions
 from services.matching.domain import pairing, said
 from services.matching.domain.household import Household
 from services.matching.domain.request import HELD_BY_WORKER, Request

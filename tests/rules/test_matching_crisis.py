@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from banyan.contracts import matching as m
+from banyan.contracts.matching_shapes import Turn
 from banyan.kernel.refusal import Refused
 from services.matching.domain.request import Holder, Request
+from services.matching.domain.roster import Roster
 from tests.rules.matching_given import (
     CITY,
     COUNTY,
@@ -187,3 +189,15 @@ def test_an_officer_of_another_place_acknowledges_nothing() -> None:
     elsewhere = caller("acc-far", ("duty_officer", "350100000000"))
     with pytest.raises(Refused, match="not_found"):
         world.do(elsewhere, m.AcknowledgeCrisis(request_id=request.id))
+
+
+def test_a_roster_says_when_somebody_else_is_on_duty_next() -> None:
+    def turn(account: str, since: int, until: int, rank: int = 1) -> Turn:
+        return Turn(account=account, since=dt.date(2026, 3, since), until=dt.date(2026, 3, until), rank=rank)
+
+    turns = (turn("a", 1, 5), turn("a", 6, 9), turn("b", 8, 9, rank=2), turn("c", 12, 12))
+    roster = Roster(id="r-1", division=COUNTY, turns=turns)
+    days = [dt.date(2026, 3, day) for day in (2, 8, 10, 12)]
+    assert [roster.next_change(day) for day in days] == [dt.date(2026, 3, day) for day in (8, 10, 12, 13)]
+    assert roster.next_change(dt.date(2026, 3, 13)) is None
+    assert [roster.on_duty(day) for day in days] == [("a",), ("a", "b"), (), ("c",)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, ClassVar
 
+import msgspec
+
 from banyan.contracts import matching_shapes as shapes
 from banyan.kernel.message import ACCOUNT, SYSTEM, Command, Event, Query
 from banyan.kernel.personal import personal
@@ -459,6 +461,16 @@ class CrisisBoard(Query, frozen=True, kw_only=True):
 
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.Crises
+
+
+class DutyBoard(Query, frozen=True, kw_only=True):
+    """值班看板：此刻需要有人处理的事，最急的在前，以及各级今日值班人员与下一次换班；受保护个案只给出件数。"""
+
+    may: ClassVar = OFFICERS
+    answer: ClassVar = shapes.Board
+    division: str | None = None
+    after: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
 
 
 class Endings(Query, frozen=True, kw_only=True):

@@ -268,6 +268,54 @@ class Crises(Shape, frozen=True, kw_only=True):
     not_shown: int = 0
 
 
+class BoardItem(Shape, frozen=True, kw_only=True):
+    """One thing that needs a person now. `kind`: crisis (nobody acknowledged), held (the duty officer holds it, nobody was
+    found), mine (the caller holds it by name), report_open (a mandatory report without receipt), start_overdue (accepted,
+    not begun in time), offer_ending (an offer soon ends).
+
+    `age_min` whole minutes since it was taken; `due_at` when the next tier is called, the offer ends, the report is due
+    or service should have begun, `due_in_min` whole minutes until then, below zero when it is over. Of a crisis: the
+    tier that was called, how often it climbed, and the tier that is called next."""
+
+    kind: str
+    request_id: str
+    division: str
+    state: str
+    urgency: int
+    field: str
+    taken_at: datetime
+    age_min: int
+    due_at: datetime
+    due_in_min: int
+    holder: HolderView | None = None
+    worker_id: str | None = None
+    tier: str | None = None
+    rung: int | None = None
+    next_tier: str | None = None
+
+
+class TierOnDuty(Shape, frozen=True, kw_only=True):
+    """Who is on duty today at one tier, in the order they are called; from `changes_on` it is `then`."""
+
+    division: str
+    accounts: tuple[str, ...]
+    changes_on: date | None = None
+    then: tuple[str, ...] = ()
+
+
+class Board(Shape, frozen=True, kw_only=True):
+    """The duty board of the caller's area: numbers to call first, how many of each kind (protected ones too, of which
+    `not_shown` are not listed), a page of them, most urgent first, and who is on duty from the nearest tier upward."""
+
+    at: datetime
+    call_first: tuple[str, ...]
+    counts: dict[str, int]
+    not_shown: int
+    items: tuple[BoardItem, ...]
+    on_duty: tuple[TierOnDuty, ...]
+    next: str | None = None
+
+
 class EndingCounts(Shape, frozen=True, kw_only=True):
     """How many requests ended in which way; `open` have none yet, `overrides` were dispatched by hand."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -26,6 +26,12 @@ class Roster(Aggregate, frozen=True, kw_only=True):
         """The accounts on duty on a day, in the order they are called."""
         today = [turn for turn in self.turns if turn.since <= day <= turn.until]
         return tuple(dict.fromkeys(turn.account for turn in sorted(today, key=lambda t: (t.rank, t.since, t.account))))
+
+    def next_change(self, day: date) -> date | None:
+        """The next day after this one on which somebody else, or nobody, is on duty; None where it stays so for ever."""
+        turns = {turn.since for turn in self.turns} | {turn.until + timedelta(days=1) for turn in self.turns}
+        later = sorted(one for one in turns if one > day)
+        return next((one for one in later if self.on_duty(one) != self.on_duty(day)), None)
 
 
 def _sound(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
