@@ -27,6 +27,7 @@ from services.insight.service import SERVICE
 from tests.flows.insight_instance import PROVINCE, Insight, analyst, running_insight
 
 ANALYST = analyst()
+LISTED = 15  # requests that the world has at least, whatever its seed
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +36,19 @@ def running(postgres: Any) -> Iterator[Insight]:
         lent(partial(create_database, postgres.url), partial(drop_database, postgres.url)) as url,
         running_insight(url) as instance,
     ):
-        instance.world.go(500)
-        instance.take()
+        listed = None
+        while listed is None or not listed.not_shown or len(listed.items) < LISTED:
+            instance.world.go(250)
+            instance.take()
+            query = insight.ListRequests(division=PROVINCE, on=instance.world.today, figure="taken", limit=500)
+            listed = instance.ask(query)
         yield instance
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and parts so small that every file has several."""
-    monkeypatch.setattr(jobs, "PAGE_ROWS", 7)
+    monkeypatch.setattr(jobs, "PAGE_ROWS", 3)
     monkeypatch.setattr(jobs, "FILE_PART_BYTES", 1000)
 
 
@@ -118,7 +123,8 @@ def test_figures_of_every_table_can_be_exported(running: Insight) -> None:
         record = msgspec.structs.replace(_record(running), asked=asked, on=running.world.today)
         answer = running.bus.ask(source.query(record, None, 50), ANALYST)
         page = source.page(table, answer)
-        assert page and len(page[0]) == len(jobs.TABLES[table].columns), table
+        assert page or table == "flaws", table
+        assert {len(row) for row in page} <= {len(jobs.TABLES[table].columns)}, table
     people = start(running, table="people", format="csv", division="350100000000")
     assert turn(running) == 1
     shown = running.ask(insight.People(division="350100000000", on=running.world.today))
