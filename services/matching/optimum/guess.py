@@ -23,7 +23,7 @@ SIDE_M = 3_000
 """Places in one square of this side count as one when requests and workers are put in the order of places."""
 NEAR_POINTS, OF_REQUEST = 4_000, 8
 """A request keeps up to so many pairs, all within so many points of its best one."""
-OF_POOR, LOOKED_AT, TIMES = ((12, 6_000), (24, 25_000)), 60, 3
+OF_POOR, LOOKED_AT, TIMES = ((12, 6_000), (24, 6_000)), 60, 3
 """Workers kept by fewer requests than TIMES a place and TIMES more are looked for again: (pairs a request, points)."""
 Prices = Callable[[Problem], tuple[Ints, Ints]]
 """Answers good prices of a problem and the surpluses that go with them."""

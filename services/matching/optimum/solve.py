@@ -22,10 +22,8 @@ OPTIMAL, BOUNDED = "optimal_all_pairs", "bounded"
 FIRST_PAIRS, MORE_PAIRS = 16, 12
 FEW = 6_000
 """Up to so many requests with better pairs are placed anew one by one; more are quicker solved as a whole."""
-GUESSED, SHORT_PERCENT = 20_000, 30
+GUESSED, SHORT_PERCENT = 6_000, 30
 """From so many requests on, and so many for a hundred free places, guessed prices choose the first pairs."""
-ROUGH_PART = 8
-"""Guessed prices are good enough once better pairs are left to one request in so many."""
 Told = Callable[[str, int, int], None]
 """Hears (step, requests with better pairs, pairs kept)."""
 
@@ -77,7 +75,7 @@ def _first(problem: Problem, sheet: Sheet, until: float | None) -> net.Net:
     """The optimum on first pairs: each request's best ones; where places are short, such as guessed prices choose."""
     short = 100 * len(problem) >= SHORT_PERCENT * int(problem.free.sum())
     if len(problem) >= GUESSED and short and not _over(until):
-        return flow.solved(problem, guess.first_columns(problem, sheet, lambda part: _roughly(part, until)))
+        return flow.solved(problem, guess.first_columns(problem, sheet, lambda part: _priced(part, until)))
     nothing = np.zeros(len(problem), np.int64)
     pairs = sweep(sheet, np.zeros(len(problem.workers), np.int64), nothing, FIRST_PAIRS)
     held = flow.net_of(problem, pairs, np.full(len(problem), net.NOBODY))
@@ -85,17 +83,11 @@ def _first(problem: Problem, sheet: Sheet, until: float | None) -> net.Net:
     return held
 
 
-def _roughly(part: Problem, until: float | None) -> tuple[Ints, Ints]:
-    """Prices and surpluses of a smaller problem, until few of its requests have better pairs."""
-    sheet = Sheet(part)
-    held = _first(part, sheet, until)
-    kept = len(held.pair_request)
-    while True:
-        better = sweep(sheet, held.price, held.surplus, MORE_PAIRS)
-        requests = np.unique(better.request)
-        if ROUGH_PART * len(requests) <= len(part) or _over(until):
-            return held.price, held.surplus
-        held, kept = _with(part, held, kept, better, requests)
+def _priced(part: Problem, until: float | None) -> tuple[Ints, Ints]:
+    """Prices and surpluses of a smaller problem, solved the same way."""
+    left = max(0.0, until - time.monotonic()) if until is not None else None
+    found = solve(part, deadline_s=left)
+    return found.prices, found.surplus
 
 
 def _with(problem: Problem, held: net.Net, kept: int, better: Pairs, requests: Ints) -> tuple[net.Net, int]:
