@@ -8,15 +8,23 @@ from functools import partial
 import pytest
 
 from banyan.testkit.owned import create_database, create_vhost, drop_database, drop_vhost, lent
+from tests.flows.collector import Collector, collecting, traced_to
 from tests.instance import Instance, instance
 
 
 @pytest.fixture(scope="module")
-def platform(postgres, rabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:  # type: ignore[no-untyped-def]
+def collector() -> Iterator[Collector]:
+    """Where the platform's spans go."""
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def platform(postgres, rabbit, collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:  # type: ignore[no-untyped-def]
     """serve and work of the sample service; tests use labels of their own, so that they do not meet."""
     with (
         lent(partial(create_database, postgres.url), partial(drop_database, postgres.url)) as database,
         lent(partial(create_vhost, rabbit.url, rabbit.admin_url), partial(drop_vhost, rabbit.admin_url)) as vhost,
-        instance(tmp_path_factory.mktemp("platform"), database, vhost) as running,
+        instance(tmp_path_factory.mktemp("platform"), database, vhost, **traced_to(collector)) as running,
     ):
         yield running

@@ -16,6 +16,7 @@ from banyan.runtime.commands.bus import Bus
 from banyan.runtime.commands.store import Db
 from banyan.runtime.events import park
 from banyan.runtime.events.subscribe import Apply, Item, event_of
+from banyan.runtime.host import telemetry
 from banyan.runtime.host.service import Service
 
 log = structlog.get_logger()
@@ -57,6 +58,15 @@ def reacting(bus: Bus, subscription: str) -> Apply:
 
 def react(bus: Bus, subscription: str, item: Item, kinds: dict[str, type[Event]]) -> str | None:
     """Runs one event's commands under keys of their own; None where all took effect, else why not."""
+    if item.envelope.type not in kinds:
+        return None
+    with telemetry.span(f"{bus.service.name}.{subscription}", item.envelope.traceparent) as span:
+        return _react(bus, subscription, item, kinds, span)
+
+
+def _react(
+    bus: Bus, subscription: str, item: Item, kinds: dict[str, type[Event]], span: telemetry.Span
+) -> str | None:
     failure = None
     for pause_s in (*RETRIES_S, None):
         try:
@@ -65,7 +75,7 @@ def react(bus: Bus, subscription: str, item: Item, kinds: dict[str, type[Event]]
                 commands = bus.service.reactions[type(event)](event, item.envelope)
                 for number, command in enumerate(commands):
                     key = f"{subscription}:{item.envelope.id}:{number}"
-                    bus.system(command, key, item.envelope.traceparent, binds=False)
+                    bus.system(command, key, span.traceparent, binds=False)
             return None
         except psycopg.OperationalError:
             raise
@@ -88,6 +98,8 @@ def projecting(bus: Bus, fold: Callable[[str], Callable[..., Any]]) -> Apply:
         batch = [(item.envelope, event) for item in items if (event := event_of(item, kinds)) is not None]
         if batch:
             context = bus.context(service.system_caller, items[-1].envelope.known_at, (SYSTEM,))
-            fold(stream)(batch, Db(connection, bus.vault, context, service=service.name))
+            traces = (envelope.traceparent for envelope, _ in batch)
+            with telemetry.spans(f"{service.name}.projections.{stream}", traces):
+                fold(stream)(batch, Db(connection, bus.vault, context, service=service.name))
 
     return apply

@@ -53,7 +53,8 @@ class Relay:
             for row in rows:
                 by_stream[row[2]].append(row)
             for stream, its in by_stream.items():
-                self._position_stream(connection, stream, its)
+                with telemetry.spans(f"{self.service}.relay", (row[10] for row in its)):
+                    self._position_stream(connection, stream, its)
             if rows:
                 connection.execute("delete from outbox where id = any(%s)", ([row[0] for row in rows],))
             return len(rows)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,11 +17,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
+from structlog.typing import EventDict, Processor
 
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host.settings import Settings
 
 _W3C = TraceContextTextMapPropagator()
+SAMPLED = "-01"
+EXPORT_S = 5
+"""How long one batch of spans is tried."""
 COMMAND_SECONDS = Histogram("banyan_command_seconds", "Seconds of a command or question in the bus", ["method"])
 REFUSED = Counter("banyan_refused_total", "Refusals by code", ["method", "code"])
 POSITION = Gauge("banyan_stream_position", "Last position given by the relay", ["stream"])
@@ -44,20 +49,54 @@ def start(settings: Settings, process: str) -> None:
     if settings.otlp_url:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_url)))
+        # A bounded queue and a thread of its own: a collector that is dead or slow costs spans, never a call.
+        exporter = OTLPSpanExporter(endpoint=settings.otlp_url, timeout=EXPORT_S)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
+    _start_logs()
+
+
+def _start_logs() -> None:
+    """JSON lines of our own loggers and of the libraries' alike, on standard output."""
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        with_trace_id,
+        structlog.processors.format_exc_info,
+    ]
+    json_line = structlog.processors.JSONRenderer(ensure_ascii=False)
+    structlog.configure(processors=[*chain, json_line])
+    libraries = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *chain],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, json_line],
     )
-    logging.basicConfig(
-        level=logging.INFO, format='{"logger":"%(name)s","level":"%(levelname)s","event":"%(message)s"}'
-    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(libraries)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def with_trace_id(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """What is logged within a span names its trace."""
+    known = trace.get_current_span().get_span_context()
+    if known.is_valid:
+        line.setdefault("trace_id", f"{known.trace_id:032x}")
+    return line
+
+
+@contextmanager
+def spans(name: str, traceparents: Iterable[str | None]) -> Iterator[None]:
+    """A span under each that is sampled: for what is done to many at once."""
+    started = [
+        _tracer().start_span(name, context=_W3C.extract({"traceparent": parent}))
+        for parent in traceparents
+        if parent is not None and parent.endswith(SAMPLED)
+    ]
+    try:
+        yield
+    finally:
+        for one in started:
+            one.end()
 
 
 @cache

@@ -1,0 +1,145 @@
+"""One request over HTTP is one trace, through gateway, service, relay and subscription to each effect; a dead collector costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from itertools import dropwhile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from banyan.kernel.refusal import Refused
+from banyan.testkit.detached import free_port
+from tests.flows.collector import Collector
+from tests.flows.rpc_processes import HERE, ROOT
+from tests.instance import PLACE, Instance
+
+MOST_S = 0.5
+"""An order with a dead collector; a blocking exporter would take seconds. One alone takes about 0.01 s."""
+
+
+@pytest.fixture(scope="module")
+def gateway(platform: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The gateway before the sample service, as a process; its address and its log."""
+    port, log = free_port(), tmp_path_factory.mktemp("gateway") / "log"
+    environment = {**os.environ, **platform.laptop.environment(), "BANYAN_HTTP_PORT": str(port)}
+    with log.open("wb") as out:
+        program = [sys.executable, str(HERE / "gateway_sample_program.py")]
+        process = subprocess.Popen(program, env=environment, cwd=ROOT, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    platform.wait_until(lambda: _ready(address), "the gateway is ready")
+    yield address, log
+    process.terminate()
+    assert process.wait(20) is not None, "it ends in time, whether anybody takes its spans or not"
+
+
+def _ready(address: str) -> bool:
+    try:
+        return bool(httpx.get(f"{address}/readyz", trust_env=False).status_code == 200)
+    except httpx.TransportError:
+        return False
+
+
+def order(platform: Instance, address: str, method: str, trace_id: str, **body: Any) -> httpx.Response:
+    """One order over HTTP, with the caller's wish that it be traced."""
+    headers = {
+        "Authorization": f"Bearer {platform.token()}",
+        "Idempotency-Key": str(uuid.uuid4()),
+        "traceparent": f"00-{trace_id}-00000000000000ab-01",
+    }
+    return httpx.post(f"{address}/v1/sample/{method}", json=body, headers=headers, trust_env=False)
+
+
+def test_one_request_is_one_trace_to_each_of_its_effects(
+    platform: Instance, collector: Collector, gateway: tuple[str, Path]
+) -> None:
+    address, log = gateway
+    tree = platform.plant("迹")
+    platform.command("open_heap", division=PLACE, tree_id=tree)
+    trace_id = uuid.uuid4().hex
+    assert order(platform, address, "prune_tree", trace_id, tree_id=tree, branches=3).status_code == 200
+    platform.wait_until(lambda: platform.heap(tree) == [3], "the reaction took effect")
+
+    parents = {
+        "gateway.sample.prune_tree": "",
+        "sample.prune_tree": "gateway.sample.prune_tree",
+        "sample.relay": "sample.prune_tree",
+        "sample.reactions": "sample.prune_tree",
+        "sample.projections.sample.tree": "sample.prune_tree",
+        "sample.add_branches": "sample.reactions",
+    }
+    platform.wait_until(lambda: set(parents) <= set(collector.trace(trace_id)), "all spans have arrived")
+    seen = collector.trace(trace_id)
+    assert seen["gateway.sample.prune_tree"].parent_id == "00000000000000ab"
+    for name, parent in parents.items():
+        assert not parent or seen[name].parent_id == seen[parent].span_id, f"{name} is under {parent}"
+    processes = {name: span.process for name, span in seen.items()}
+    assert processes["gateway.sample.prune_tree"] == "banyan gateway"
+    assert processes["sample.prune_tree"] == "banyan serve"
+    assert processes["sample.add_branches"] == processes["sample.relay"] == "banyan work"
+    assert [line["route"] for line in _lines(log, trace_id)] == ["sample.prune_tree"]
+    audited = platform.rows("select row ->> 'method' from audit where row ->> 'trace_id' = %s order by id", trace_id)
+    assert audited == [("prune_tree",), ("add_branches",)]
+
+
+def test_what_fails_is_logged_with_the_trace_of_the_request_that_began_it(
+    platform: Instance, gateway: tuple[str, Path]
+) -> None:
+    tree, trace_id = platform.plant("失"), uuid.uuid4().hex
+    assert order(platform, gateway[0], "prune_tree", trace_id, tree_id=tree).status_code == 200  # it has no heap
+    log = platform.laptop.folder / "work.log"
+    platform.wait_until(
+        lambda: any(_lines(log, trace_id)), "work has said that the reaction failed, and in which trace"
+    )
+    platform.command("open_heap", division=PLACE, tree_id=tree)
+    platform.wait_until(lambda: platform.heap(tree) == [1], "tried again, it took effect")
+
+
+def test_every_line_of_the_logs_is_json(platform: Instance, gateway: tuple[str, Path]) -> None:
+    for log in (gateway[1], platform.laptop.folder / "serve.log", platform.laptop.folder / "work.log"):
+        ours = dropwhile(lambda line: not line.startswith("{"), log.read_text().splitlines())  # after eventlet's warning
+        assert [line for line in ours if not _is_json(line)] == []
+
+
+def test_a_dead_collector_costs_nothing(platform: Instance, collector: Collector, gateway: tuple[str, Path]) -> None:
+    collector.stop()
+    tree = platform.plant("静")
+    longest_s = 0.0
+    for _ in range(300):
+        began = time.monotonic()
+        answer = order(platform, gateway[0], "water_tree", uuid.uuid4().hex, tree_id=tree, litres=1)
+        longest_s = max(longest_s, time.monotonic() - began)
+        assert answer.status_code == 200
+    assert longest_s < MOST_S
+    platform.wait_until(lambda: platform.figure().get(tree) == 300, "its effects came too")
+    began = time.monotonic()
+    platform.laptop.stop("serve")
+    platform.laptop.start("serve")
+    platform.wait_until(lambda: _answers(platform, tree), "serve is back")
+    assert time.monotonic() - began < 20, "it ended without waiting for anybody to take its spans"
+
+
+def _answers(platform: Instance, tree: str) -> bool:
+    try:
+        return bool(platform.query("see_tree", tree_id=tree)["litres"] == 300)
+    except Refused:
+        return False
+
+
+def _lines(log: Path, trace_id: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if f'"trace_id": "{trace_id}"' in line]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
