@@ -45,19 +45,6 @@ def account(**change: Any) -> accounts.Account:
     return replace(base, **change)
 
 
-@pytest.mark.parametrize(
-    "machine", [accounts.ACCOUNT, session.SESSION, signing_key.SIGNING_KEY, partner.PARTNER], ids=lambda m: m.name
-)
-def test_every_state_is_reached_and_only_the_declared_ones_end(machine: Any) -> None:
-    assert machine.reachable() == set(machine.states)
-    assert machine.dead_ends() == set(machine.ends)
-    for name in {move for move, _ in machine.moves}:
-        for state in machine.states:
-            if (name, state) not in machine.moves:
-                with refuses("wrong_state"):
-                    machine.move(name, state)
-
-
 def test_every_command_of_identity_has_its_rule() -> None:
     ours = {c for c, d in DECISIONS.items() if d.decide.__module__ in {module.__name__ for module in MODULES}}
     assert ours == set(contracts(words, Command))

@@ -23,7 +23,6 @@ from banyan.contracts.registry import (
 )
 from banyan.kernel.message import Notice
 from banyan.kernel.refusal import Refused
-from services.registry.domain.person import PERSON
 from tests.rules.registry_given import (
     approved,
     certificate,
@@ -196,11 +195,6 @@ def test_a_basis_is_recognised_with_its_evidence():
     assert isinstance(event, PersonRecognised)
     with pytest.raises(Refused, match="talent_evidence_missing"):
         decide(RecogniseTalent(person_id=person.id, basis="degree", evidence=""), officer(), person)
-
-
-def test_the_table_of_states_is_whole():
-    assert PERSON.reachable() == set(PERSON.states)
-    assert PERSON.dead_ends() == set(PERSON.ends)
 
 
 def test_a_registered_person_is_all_three():

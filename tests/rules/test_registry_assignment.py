@@ -24,8 +24,6 @@ from banyan.contracts.registry import (
 )
 from banyan.kernel.message import DestroyKey
 from banyan.kernel.refusal import Refused
-from services.registry.domain.assignment import ASSIGNMENT
-from services.registry.domain.imports import IMPORT
 from tests.rules.registry_given import (
     SIMING,
     TODAY,
@@ -180,12 +178,6 @@ def test_an_ended_assignment_is_over():
         decide(EndAssignment(assignment_id="a", reason="合同期满"), LEAD, ended)
     with pytest.raises(Refused, match="wrong_state"):
         decide(ChangeAssignment(assignment_id="a", weekly_capacity=3), LEAD, ended)
-
-
-def test_the_tables_of_states_are_whole():
-    for machine in (ASSIGNMENT, IMPORT):
-        assert machine.reachable() == set(machine.states)
-        assert machine.dead_ends() == set(machine.ends)
 
 
 def test_an_import_waits_for_its_job_and_ends_with_a_count():

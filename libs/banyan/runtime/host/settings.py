@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     http_address_burst: int = 5000
     metrics_host: str = "127.0.0.1"  # in a cluster the address that Prometheus reaches, never a public one
     metrics_port: int = 0  # of each process by itself; 0: a free one, said in the log
+    notice_channels: dict[str, Literal["file"]] = {}  # channel → adapter, in order; in demo and test a file stands for each
     pool_size: int = 20
     workers: int = 20  # commands in progress at once, a service and process
     trace_share: int = 5  # of 100 calls, how many are traced

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from banyan.runtime.host.settings import Settings
+
 
 class Undelivered(Exception):
     """The channel could not bring the notice; the next one is tried."""
@@ -31,12 +33,30 @@ class FileChannel:
         """Writes the line whole and to the disk."""
         if recipient in unreachable(self._path.with_suffix(".unreachable")):
             raise Undelivered(f"{recipient} 无法送达")
-        line = json.dumps({"notice": notice_id, "to": recipient, "text": text}, ensure_ascii=False)
+        line = json.dumps({"notice": notice_id, "channel": self.name, "to": recipient, "text": text}, ensure_ascii=False)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
         return f"{self.name}-{notice_id}"
+
+
+class NoChannel:
+    """A channel that this instance has no adapter for: it brings nothing, and says so."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def send(self, notice_id: int, recipient: str, text: str) -> str:
+        """Always undelivered."""
+        raise Undelivered(f"通知渠道 {self.name} 未配置")
+
+
+def channel_named(settings: Settings, service: str, name: str) -> Channel:
+    """The adapter of a channel: a file in demo and test, in production what `notice_channels` sets, else none."""
+    if settings.mode == "production" and name not in settings.notice_channels:
+        return NoChannel(name)
+    return FileChannel(settings.run / f"notices-{service}.jsonl", name)
 
 
 def unreachable(path: Path) -> set[str]:

@@ -15,7 +15,7 @@ from banyan.kernel.message import SYSTEM
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.bus import Bus
 from banyan.runtime.host.settings import Settings
-from banyan.runtime.notify.channels import Channel, FileChannel, Undelivered
+from banyan.runtime.notify.channels import Channel, Undelivered, channel_named
 from banyan.runtime.notify.declare import DELIVERED, FAILED, Sent
 
 log = structlog.get_logger()
@@ -48,8 +48,7 @@ class Sender:
     """Sends the notices of one service, one process at a time."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
-        self._bus, self._package = bus, bus.service.package
-        self._channels: list[Channel] = [FileChannel(settings.run / f"notices-{bus.service.name}.jsonl")]
+        self._bus, self._package, self._settings = bus, bus.service.package, settings
 
     def turn(self) -> bool:
         """Sends what is due, then tells the service what became of it; True where there may be more."""
@@ -71,7 +70,7 @@ class Sender:
             log.error("通知模板有误", notice=id, template=template, error=repr(error))
             connection.execute(GIVEN_UP, (id,))
             return
-        for channel in self._channels:
+        for channel in self._channels(facts, now):
             try:
                 receipt = channel.send(id, recipient, text)
             except (Undelivered, OSError) as error:
@@ -84,6 +83,18 @@ class Sender:
         else:
             connection.execute(GIVEN_UP, (id,))
 
+    def _channels(self, facts: dict[str, str], now: dt.datetime) -> list[Channel]:
+        """The one that the notice names, else all in the order of the figure, else those of this instance."""
+        try:
+            known = self._context(now).figure("notice_channels")
+        except Refused:
+            known = tuple(self._settings.notice_channels) or ("file",)
+        names = (facts["channel"],) if facts.get("channel") else known
+        return [channel_named(self._settings, self._bus.service.name, name) for name in names]
+
+    def _context(self, now: dt.datetime) -> Context:
+        return self._bus.context(self._bus.service.system_caller, now, (SYSTEM,))
+
     def _tell_all(self) -> bool:
         """Repeats after a crash: each command has the notice's own key, so it takes effect once."""
         with self._bus.pool.connection() as connection:
@@ -95,7 +106,7 @@ class Sender:
 
     def _quiet_until(self, now: dt.datetime) -> dt.datetime | None:
         """When quiet hours end, None outside of them; hours of Shanghai, both policy data."""
-        context: Context = self._bus.context(self._bus.service.system_caller, now, (SYSTEM,))
+        context = self._context(now)
         try:
             begins, ends = context.figure("notice_quiet_from_hour"), context.figure("notice_quiet_until_hour")
         except Refused:
