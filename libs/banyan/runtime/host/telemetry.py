@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +14,8 @@ from functools import cache
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
@@ -24,8 +26,8 @@ from banyan.runtime.host.settings import Settings
 
 _W3C = TraceContextTextMapPropagator()
 SAMPLED = "-01"
-EXPORT_S = 5
-"""How long one batch of spans is tried."""
+EXPORT_S, END_S = 3, 2
+"""How long one batch of spans is tried, and how long all that wait are when the process ends."""
 COMMAND_SECONDS = Histogram("banyan_command_seconds", "Seconds of a command or question in the bus", ["method"])
 REFUSED = Counter("banyan_refused_total", "Refusals by code", ["method", "code"])
 POSITION = Gauge("banyan_stream_position", "Last position given by the relay", ["stream"])
@@ -47,13 +49,28 @@ def start(settings: Settings, process: str) -> None:
     sampler = ParentBased(TraceIdRatioBased(settings.trace_share / 100))
     provider = TracerProvider(resource=Resource.create({"service.name": process}), sampler=sampler)
     if settings.otlp_url:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
         # A bounded queue and a thread of its own: a collector that is dead or slow costs spans, never a call.
-        exporter = OTLPSpanExporter(endpoint=settings.otlp_url, timeout=EXPORT_S)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+        provider.add_span_processor(BatchSpanProcessor(_exporter(settings.otlp_url)))
     trace.set_tracer_provider(provider)
     _start_logs()
+
+
+def _exporter(url: str) -> SpanExporter:
+    """Brings spans to a collector; what is still waiting when the process ends is tried for END_S and then given up."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    class Exporter(OTLPSpanExporter):
+        ends_s = float("inf")
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            return SpanExportResult.FAILURE if time.monotonic() > self.ends_s else super().export(spans)
+
+        def end_soon(self) -> None:
+            self.ends_s = time.monotonic() + END_S
+
+    exporter = Exporter(endpoint=url, timeout=EXPORT_S)
+    atexit.register(exporter.end_soon)  # runs before the provider's own, which was registered earlier
+    return exporter
 
 
 def _start_logs() -> None:
