@@ -8,7 +8,7 @@ import numpy as np
 
 from services.identity.data import villages
 from services.matching.optimum.solve import solve
-from services.matching.typhoon.fortnight import draw, first_come, play
+from services.matching.typhoon.fortnight import as_it_comes, draw, play
 
 WORKERS, SURGE_CALLS, CALLS_A_DAY = 7_000, 6_000, 1_200
 
@@ -19,7 +19,7 @@ def main() -> None:
         of = draw(villages(), seed, size=WORKERS, surge_calls=SURGE_CALLS, calls_a_day=CALLS_A_DAY)
         able = of.servable > 0
         print(f"seed {seed}: {len(able)} calls, {int((~able).sum())} that no worker could ever take")
-        ways = (("optimum", lambda problem, waited: solve(problem).assigned), ("first come", first_come))
+        ways = (("optimum", lambda problem, waited: solve(problem).assigned), ("first come", as_it_comes))
         for name, choose in ways:
             found = play(of, choose)
             for urgency in range(4):

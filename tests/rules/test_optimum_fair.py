@@ -12,7 +12,7 @@ from services.matching.optimum.fair import STEP_POINTS, loads, outcome, points, 
 from services.matching.optimum.problem import Band
 from services.matching.optimum.solve import solve
 from services.matching.typhoon.day import Day, day
-from services.matching.typhoon.fortnight import CASE_DAYS, Waits, draw, first_come, play
+from services.matching.typhoon.fortnight import CASE_DAYS, Waits, as_it_comes, draw, play
 
 
 def crowded_city(seed: int) -> Day:
@@ -65,7 +65,7 @@ def test_bands_spread_the_load_and_never_gain_points() -> None:
     assert loads(problem, banded.assigned)[-1] <= loads(problem, plain.assigned)[-1]
 
 
-def test_after_a_surge_everybody_who_can_be_served_is_and_the_urgent_wait_less_than_first_come() -> None:
+def test_after_a_surge_everybody_who_can_be_served_is_and_the_urgent_wait_less_than_as_it_comes() -> None:
     some = [code for code in villages() if code.startswith("3501")]
     of = draw(some, 7, size=600, surge_calls=200, calls_a_day=20)
     able = of.servable > 0
@@ -73,7 +73,7 @@ def test_after_a_surge_everybody_who_can_be_served_is_and_the_urgent_wait_less_t
     def longest(found: Waits, urgency: int) -> int:
         return int(found.waited_days[able & (of.urgency == urgency)].max())
 
-    optimum, first = play(of, lambda problem, waited: solve(problem).assigned), play(of, first_come)
+    optimum, first = play(of, lambda problem, waited: solve(problem).assigned), play(of, as_it_comes)
     for found in (optimum, first):
         assert (found.served_on[able] >= of.came_on[able]).all(), "nobody starves"
         assert (found.served_on[~able] < 0).all()

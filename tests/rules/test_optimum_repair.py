@@ -225,7 +225,7 @@ class History:
         return ()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(1, 3),
     banded=st.booleans(),

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from services.matching.optimum.compare import first_come
 from services.matching.optimum.problem import NAMED, Problem
 from services.matching.optimum.sheet import Sheet
-from services.matching.optimum.stand import NEVER, Stand
 from services.matching.optimum.sweep import sweep
 from services.matching.ranking.arrays import Ints, Workers
-from services.matching.typhoon.day import calls, land, serving, workers
+from services.matching.typhoon.day import calls, figures, land, serving, workers
 
 DAYS, SURGE_DAYS, CASE_DAYS = 14, 3, 5
 FOLLOWED_DAYS = 42
@@ -115,16 +115,6 @@ def _morning(of: Fortnight, rows: np.ndarray, waiting: Ints, waited: Ints) -> Pr
     )
 
 
-def first_come(problem: Problem, waited_days: Ints) -> Ints:
-    """Whoever has waited longest chooses first, the best worker of all who still have a place."""
-    stand, left = Stand(problem), problem.free.copy()
-    prices = np.where(left > 0, 0, NEVER)
-    assigned = np.full(len(problem), -1, np.int64)
-    for request in np.argsort(-waited_days, kind="stable").tolist():
-        worker, value = stand.best_of(request, prices, 1)
-        if len(worker) and value[0] < NEVER and prices[worker[0]] == 0:
-            assigned[request] = worker[0]
-            left[worker[0]] -= 1
-            if left[worker[0]] == 0:
-                prices[worker[0]] = NEVER
-    return assigned
+def as_it_comes(problem: Problem, waited_days: Ints) -> Ints:
+    """Whoever has waited longest chooses first."""
+    return first_come(problem, np.argsort(-waited_days, kind="stable"), figures())
