@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FAR = 1 << 60
 NOBODY = -1
 UNMOVED = -2
-SOURCES = ("net.py", "paths.py")
+SOURCES = ("net.py", "paths.py", "peers.py")
 GROWTH_PERCENT = 150
 
 
