@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.matching.optimum.compare import first_come
+from services.matching.optimum.peers import first_come
 from services.matching.optimum.problem import NAMED, Problem
 from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.sweep import sweep
 from services.matching.ranking.arrays import Ints, Workers
-from services.matching.typhoon.day import calls, figures, land, serving, workers
+from services.matching.typhoon.day import calls, land, serving, workers
 
 DAYS, SURGE_DAYS, CASE_DAYS = 14, 3, 5
 FOLLOWED_DAYS = 42
@@ -117,4 +117,4 @@ def _morning(of: Fortnight, rows: np.ndarray, waiting: Ints, waited: Ints) -> Pr
 
 def as_it_comes(problem: Problem, waited_days: Ints) -> Ints:
     """Whoever has waited longest chooses first."""
-    return first_come(problem, np.argsort(-waited_days, kind="stable"), figures())
+    return first_come(problem, -waited_days)
