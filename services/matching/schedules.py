@@ -37,6 +37,10 @@ ERASED = (
     "select r.id from client c join request r on c.id in (r.subject_id, r.client_id)"
     " where c.erased_on is not null and r.erased_on is null limit %(batch)s"
 )
+MEMBERS = (
+    "select h.id, c.id from client c join household h on h.body -> 'member_ids' ? c.id"
+    " where c.erased_on is not null limit %(batch)s"
+)
 
 OLD_RUNS = (
     "(select id from run where state in ('applied', 'cancelled', 'failed')"
@@ -80,8 +84,13 @@ def follow_aliases(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
 
 @every(seconds=2)
 def follow_erasures(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
-    """Requests of clients that were erased."""
-    return [(id, m.EraseClient(request_id=id)) for (id,) in db.rows(ERASED, {"batch": BATCH})]
+    """Requests and households of clients that were erased."""
+    requests = db.rows(ERASED, {"batch": BATCH})
+    members = db.rows(MEMBERS, {"batch": BATCH})
+    return [
+        *((id, m.EraseClient(request_id=id)) for (id,) in requests),
+        *((f"{home}:{id}", m.ForgetMember(household_id=home, person_id=id)) for home, id in members),
+    ]
 
 
 @every(seconds=3600)

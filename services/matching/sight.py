@@ -16,7 +16,7 @@ from services.matching.domain.request import HELD_BY_WORKER, Holder, Offer, Requ
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
 
-PERSONAL = ("client_name", "contacts", "story", "address")
+PERSONAL = ("client_name", "contacts", "story", "address", "spot")
 SHOWN_HEAD, SHOWN_TAIL = 3, 4
 
 
@@ -69,7 +69,7 @@ def view(db: Db, request: Request, version: int, role: Role, context: Context) -
         contacts=_contacts(plain["contacts"], clear=_clear(request, role, context)),
         story=plain["story"],
         address=plain["address"],
-        point=None if role is Role.ASKED else request.point,
+        point=place.opened(plain["spot"]) or (None if role is Role.ASKED else request.point),
         worker_id=request.worker_id,
         call_first=tuple(context.figure("crisis_numbers")) if request.urgency >= CRISIS else (),
         candidates=request.candidates if officer else (),

@@ -8,7 +8,7 @@ from banyan.kernel.context import Context
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db, answers
 from services.matching import board, lists, run_views, sight  # noqa: F401 - they answer the other questions
-from services.matching.domain import pairing, said
+from services.matching.domain import pairing, place, said
 from services.matching.domain.household import Household
 from services.matching.domain.request import HELD_BY_WORKER, Request
 from services.matching.domain.worker import Worker
@@ -140,4 +140,16 @@ def my_copy(query: m.MyCopy, context: Context, db: Db) -> shapes.Copy:
         requests=tuple(_whole(db, request, sight.Role.CLIENT, context) for request in about_me),
         households=tuple(home.id for home in homes),
         worker=workers[0].supply if workers else None,
+        homes=tuple(_home(db, home, person) for home in homes),
+    )
+
+
+def _home(db: Db, home: Household, person: str) -> shapes.Home:
+    return shapes.Home(
+        id=home.id,
+        division=home.division,
+        head=home.head_id == person,
+        members=len(home.member_ids),
+        address=db.open(home, "address"),
+        point=place.opened(db.open(home, "spot")) or home.point,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from banyan.contracts import matching as m
-from banyan.contracts.matching_shapes import Contact
+from banyan.contracts.matching_shapes import Contact, Point
 from banyan.kernel.refusal import Refused
 from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
 from tests.rules.matching_given import (
@@ -21,6 +21,7 @@ from tests.rules.matching_given import (
     VILLAGE,
     by,
     caller,
+    household,
     worker_caller,
 )
 
@@ -51,7 +52,7 @@ def test_the_worker_sees_the_need_before_and_the_name_after_accepting_and_each_l
         None,
         (),
     )
-    assert before.hidden == ("client_name", "contacts", "story", "address")
+    assert before.hidden == ("client_name", "contacts", "story", "address", "spot")
     platform.do(by("a-w0"), m.AcceptOffer(request_id=id))
     after = platform.ask(by("a-w0"), m.MyWork()).items[0]
     assert (after.client_name, after.address, after.contacts[0].phone) == ("林阿妹", "学院路1号", "+8613812345678")
@@ -112,10 +113,19 @@ def test_a_merged_client_s_requests_follow_and_new_ones_are_refused_with_the_sur
 
 
 def test_an_erased_client_is_gone_from_history_too(platform: Platform) -> None:
-    id = triaged(platform, story="与儿子争执")
+    exact = Point(lon_udeg=118_100_123, lat_udeg=24_450_456, source="test")
+    id = triaged(platform, story="与儿子争执", point=exact)
+    home = platform.do(LEAD, household("p-lin", "p-son", point=exact))["id"]
+    copy = platform.ask(RESIDENT, m.MyCopy())
+    assert (copy.requests[0].point, copy.homes[0].point, copy.homes[0].address) == (exact, exact, "学院路1号")
     platform.do(SYSTEM, m.NoteClient(person_id="p-lin", division=COUNTY, erased=True))
     platform.tick(seconds=1)
     request = platform.request(id)
+    fields = "body ->> 'address', body ->> 'spot', body ->> 'point', body -> 'member_ids', body ->> 'subject_id'"
+    (left,) = platform.rows(f"select {fields} from household where id = %s", home)
+    assert left == (None, None, None, ["p-son"], "p-son")
+    kept = platform.rows("select body::text from request_history union all select body::text from household_history")
+    assert kept and "118100123" not in str(kept) and "24450456" not in str(kept), "nor the exact place of the home"
     assert (request.state, request.ending, request.client_name, request.story) == ("closed", "withdrawn", None, None)
     assert platform.rows("select wrapped from person_key where person_id = 'p-lin'") == [(None,)]
     platform.tick(days=100)

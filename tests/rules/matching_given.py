@@ -229,3 +229,9 @@ def served(world: World, **other: Any) -> Any:
     worker = by(request.worker_id)
     world.do(worker, m.StartService(request_id=request.id, outcome=GOOD))
     return world.do(worker, m.CompleteService(request_id=request.id, outcome=BETTER, minutes_served=60))
+
+
+def household(head: str, *members: str, **other: Any) -> m.RegisterHousehold:
+    """A household at 学院路."""
+    given = {"division": VILLAGE, "legal_basis": "consent", "notice_version": "2026-01", "address": "学院路1号"}
+    return m.RegisterHousehold(**{**given, "head_id": head, "member_ids": members, **other})

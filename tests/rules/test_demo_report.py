@@ -111,7 +111,7 @@ def scenes() -> list[dict[str, Any]]:
     }  # fmt: skip
     holder = {"duty": "duty_officer", "division": TOWN, "account": None, "worker_id": None}
     return [
-        {"scene": "普通个案·decline", "request_id": "q-1", "worker": "a-1", "card": card},
+        {"scene": "普通个案·退单", "request_id": "q-1", "worker": "a-1", "card": card},
         {"scene": "危机·已确认", "request_id": "q-2", "call_first": ["110", "120", "12356"]},
         {"scene": "危机·逐级呼叫后确认", "request_id": "q-3", "by": "省值班员甲"},
         {"scene": "受保护个案", "request_id": "q-4", "not_shown": 6, "refused_before": "not_found", "looks": []},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from banyan.contracts import matching as m
-from banyan.contracts.matching_shapes import Measure
+from banyan.contracts.matching_shapes import Measure, Point
 from banyan.kernel.refusal import Refused
+from services.matching.domain import place
 from services.matching.domain.request import Holder
 from tests.rules.matching_given import (
     BETTER,
@@ -164,3 +165,14 @@ def test_competence_moves_and_the_case_with_it() -> None:
     request = world.do(DUTY, m.HandOver(request_id=request.id, division=COUNTY, reason="职责划转"))
     assert request.holder == Holder(duty="duty_officer", division=COUNTY)
     assert said(world, m.HolderChanged).holder_division == COUNTY
+
+
+def test_the_exact_place_is_sealed_and_once_ended_only_a_cell_stands_unsealed() -> None:
+    world = World()
+    exact = Point(lon_udeg=118_100_123, lat_udeg=24_450_456, source="test")
+    request = world.taken(point=exact)
+    assert (request.point.lon_udeg, request.point.lat_udeg) == (118_100_000, 24_450_000)
+    assert place.opened(request.spot.plain) == exact
+    closed = world.do(LEAD, m.CloseRequest(request_id=request.id, ending="moved", reason="搬家"))
+    assert place.cell(closed.point) == place.cell(exact)
+    assert closed.point.accuracy_m > 500 and place.opened(closed.spot.plain) == exact

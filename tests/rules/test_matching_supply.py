@@ -13,6 +13,7 @@ from banyan.kernel.refusal import Refused
 from services.matching.domain import pairing
 from tests.rules.matching_given import (
     COUNTY,
+    HERE,
     LEAD,
     NOW,
     PROVINCIAL,
@@ -21,6 +22,7 @@ from tests.rules.matching_given import (
     VILLAGE,
     World,
     figures,
+    household,
     keep,
 )
 
@@ -125,20 +127,32 @@ def test_every_change_of_load_is_said() -> None:
 
 def test_a_household_has_its_head_among_its_members_once() -> None:
     world = World()
-    command = m.RegisterHousehold(
-        division=VILLAGE,
-        head_id="p-lin",
-        member_ids=("p-son", "p-lin"),
-        address="学院路1号",
-        legal_basis="consent",
-        notice_version="2026-01",
-    )
-    household = world.do(LEAD, command)
-    assert household.member_ids == ("p-lin", "p-son")
-    moved = m.ChangeHousehold(household_id=household.id, division=VILLAGE, head_id="p-son", member_ids=("p-lin",))
+    home = world.do(LEAD, household("p-lin", "p-son", "p-lin"))
+    assert home.member_ids == ("p-lin", "p-son")
+    moved = m.ChangeHousehold(household_id=home.id, division=VILLAGE, head_id="p-son", member_ids=("p-lin",))
     after = world.do(LEAD, moved)
     assert (after.head_id, after.address.plain, after.subject_id) == ("p-son", "学院路1号", "p-lin")
     assert "学院路" not in repr(world.events)
+
+
+def test_an_address_goes_with_the_member_whose_key_seals_it() -> None:
+    world = World()
+    home = world.do(LEAD, household("p-lin", "p-son", point=HERE))
+    without = m.ChangeHousehold(household_id=home.id, division=VILLAGE, head_id="p-son", member_ids=())
+    after = world.do(LEAD, without)
+    assert (after.subject_id, after.address, after.spot, after.point) == ("p-son", None, None, None)
+    moved = m.ChangeHousehold(household_id=home.id, division=VILLAGE, head_id="p-son", member_ids=(), address="新村2号")
+    assert world.do(LEAD, moved).address.plain == "新村2号"
+
+
+def test_an_erased_member_leaves_the_household_and_the_last_one_leaves_it_empty() -> None:
+    world = World()
+    home = world.do(LEAD, household("p-lin", "p-son", point=HERE))
+    after = world.do(SYSTEM, m.ForgetMember(household_id=home.id, person_id="p-son"))
+    assert (after.member_ids, after.address.plain, after.point is None) == (("p-lin",), "学院路1号", False)
+    after = world.do(SYSTEM, m.ForgetMember(household_id=home.id, person_id="p-lin"))
+    assert (after.member_ids, after.head_id, after.subject_id) == ((), "", "")
+    assert (after.address, after.spot, after.point) == (None, None, None)
 
 
 def test_a_household_needs_a_head() -> None:

@@ -352,6 +352,14 @@ class ChangeHousehold(Command, frozen=True, kw_only=True):
     version: int | None = None
 
 
+class ForgetMember(Command, frozen=True, kw_only=True):
+    """成员信息已注销：从家庭中移出；住址以其密钥加密的，一并清除。"""
+
+    may: ClassVar = (SYSTEM,)
+    household_id: str
+    person_id: str
+
+
 class OpenRoster(Command, frozen=True, kw_only=True):
     """设立一个辖区的值班表。"""
 

@@ -325,9 +325,21 @@ class EndingCounts(Shape, frozen=True, kw_only=True):
     without_holder: int
 
 
+class Home(Shape, frozen=True, kw_only=True):
+    """A household as one of its members may see it; the other members are only counted."""
+
+    id: str
+    division: str
+    head: bool
+    members: int
+    address: Annotated[str | None, personal("address", "本人查阅", 1095)] = None
+    point: Point | None = None
+
+
 class Copy(Shape, frozen=True, kw_only=True):
     """Everything matching keeps about the caller."""
 
     requests: tuple[RequestView, ...]
     households: tuple[str, ...]
     worker: Supply | None = None
+    homes: tuple[Home, ...] = ()

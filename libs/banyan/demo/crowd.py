@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from banyan.demo.api import Problem
+from banyan.demo.api import Actor, Problem
 from banyan.demo.stage import Stage
 from banyan.demo.world import request
 
@@ -17,6 +18,20 @@ WAVES = 8
 SHARES = (("accept", 0.78), ("decline", 0.14), ("silent", 0.08))
 DONE = {"in_service", "completed", "followed_up", "closed"}
 REASONS = ("手上个案较多", "与本人其他安排冲突", "路途较远")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One request's next step. All of a wave are planned before the first is done, so that they follow from the seed
+    and not from who was quicker. No worker: nobody is left to ask."""
+
+    id: str
+    worker_id: str | None
+    offered: bool  # the offer stands already
+    choice: str
+    points: int
+    better: int | None  # points at the end, where the service ends at once
+    reason: str
 
 
 @dataclass
@@ -31,6 +46,7 @@ class Crowd:
     served: set[str] = field(default_factory=set)
     closed: dict[str, str] = field(default_factory=dict)
     refusals: Counter[str] = field(default_factory=Counter)  # how often which rule said no
+    held: Counter[str] = field(default_factory=Counter)  # places that each worker has given away
 
     def take_all(self, count: int) -> None:
         """Everybody asks for help; the station lead assesses each."""
@@ -59,9 +75,13 @@ class Crowd:
             if wave == 1:
                 half_way()
             self._settle()
-            step = (lambda id=id, wave=wave: self._step(id, last=wave == WAVES - 1) for id in open_now)
-            for number, _ in enumerate(self.stage.api.all_of(step), 1):
-                self.stage.progress(f"派单与接单（第 {wave + 1} 轮）", number, len(open_now))
+            turns = self._plan(open_now, last=wave == WAVES - 1)
+            title = f"派单与接单（第 {wave + 1} 轮）"
+            done = self.stage.api.all_of([partial(self._take_turn, turn) for turn in turns])
+            for number, (turn, keeps) in enumerate(zip(turns, done, strict=True), 1):
+                self.stage.progress(title, number, len(turns))
+                if turn.worker_id and not keeps:
+                    self.held[turn.worker_id] -= 1
             self._settle()
             self.forward("26h")
             self._settle()
@@ -76,37 +96,57 @@ class Crowd:
             before = now
             time.sleep(0.6)
 
-    def _step(self, id: str, *, last: bool) -> None:
-        """One request one step on: the lead confirms the next candidate, and the worker answers or does not."""
-        stage, lead = self.stage, self.stage["lead"]
-        view = stage.api.ask(lead, "matching", "request_detail", request_id=id)
-        if view["state"] in DONE:
-            return
-        asked = {offer["worker_id"] for offer in view["offers"]}
-        waiting = next((o["worker_id"] for o in view["offers"] if o["answer"] is None), None)
-        if waiting is None:
-            waiting = next((c["worker_id"] for c in view["candidates"] if c["worker_id"] not in asked), None)
-            if waiting is None or last:
-                self._end(id, view)
-                return
-            if not self._tried("confirm_dispatch", lead, id, worker_id=waiting):
-                return
-        self._answer(id, waiting)
+    def _plan(self, ids: list[str], *, last: bool) -> list[Turn]:
+        """The next step of each open request, in the order in which they were taken; one that could only go to workers
+        who have no place left waits for the next wave."""
+        lead = self.stage["lead"]
+        looks = [partial(self.stage.api.ask, lead, "matching", "request_detail", request_id=id) for id in ids]
+        turns = []
+        for view in self.stage.api.all_of(looks):
+            if view["state"] in DONE:
+                continue
+            asked = {offer["worker_id"] for offer in view["offers"]}
+            offered = next((o["worker_id"] for o in view["offers"] if o["answer"] is None), None)
+            left = [c["worker_id"] for c in view["candidates"] if c["worker_id"] not in asked]
+            free = next((w for w in left if self.held[w] < self.stage.places[w]), None)
+            worker_id = offered or free
+            if worker_id is None and left and not last:
+                continue
+            if worker_id is not None:
+                self.held[worker_id] += 1
+            turns.append(self._drawn(view["id"], worker_id, offered=offered is not None))
+        return turns
 
-    def _answer(self, id: str, worker_id: str) -> None:
-        worker = self.stage.workers[worker_id]
+    def _drawn(self, id: str, worker_id: str | None, *, offered: bool) -> Turn:
         choice = self.draw.choices([name for name, _ in SHARES], [share for _, share in SHARES])[0]
-        if choice == "accept" and self._tried("accept_offer", worker, id):
-            points = self.draw.randint(20, 60)
-            self._tried("start_service", worker, id, outcome=[{"scale": "生活功能", "points": points}])
-            self.served.add(id)
-            if self.draw.random() < 0.5:
-                better = [{"scale": "生活功能", "points": points + self.draw.randint(0, 30)}]
-                self._tried("complete_service", worker, id, outcome=better, minutes_served=90)
-        elif choice == "decline" and self._tried("decline_offer", worker, id, reason=self.draw.choice(REASONS)):
-            self.declined.add(id)
+        points, more = self.draw.randint(20, 60), self.draw.randint(0, 30)
+        better = points + more if self.draw.random() < 0.5 else None
+        return Turn(id, worker_id, offered, choice, points, better, self.draw.choice(REASONS))
 
-    def _end(self, id: str, view: dict[str, Any]) -> None:
+    def _take_turn(self, turn: Turn) -> bool:
+        """The lead confirms the next candidate, and the worker answers or does not; true where a place stays taken."""
+        if turn.worker_id is None:
+            self._end(turn.id)
+            return False
+        lead, worker = self.stage["lead"], self.stage.workers[turn.worker_id]
+        if not turn.offered and not self._tried("confirm_dispatch", lead, turn.id, worker_id=turn.worker_id):
+            return False
+        if turn.choice == "accept" and self._tried("accept_offer", worker, turn.id):
+            return self._begin(turn, worker)
+        if turn.choice == "decline" and self._tried("decline_offer", worker, turn.id, reason=turn.reason):
+            self.declined.add(turn.id)
+        return False
+
+    def _begin(self, turn: Turn, worker: Actor) -> bool:
+        start = [{"scale": "生活功能", "points": turn.points}]
+        self._tried("start_service", worker, turn.id, outcome=start)
+        self.served.add(turn.id)
+        if turn.better is None:
+            return True
+        end = [{"scale": "生活功能", "points": turn.better}]
+        return not self._tried("complete_service", worker, turn.id, outcome=end, minutes_served=90)
+
+    def _end(self, id: str) -> None:
         """Nobody fits: the duty officer refers the case, with the receipt of whoever takes it."""
         body = {"to": "县救助管理站", "receipt": f"R-{id[-6:]}", "reason": "本地暂无合适社工"}
         if self._tried("refer_request", self.stage["duty1"], id, **body):

@@ -33,6 +33,7 @@ class Stage:
     actors: dict[str, Actor] = field(default_factory=dict)
     people: list[dict[str, Any]] = field(default_factory=list)
     workers: dict[str, Actor] = field(default_factory=dict)  # assignment id → who answers for it
+    places: dict[str, int] = field(default_factory=dict)  # assignment id → requests at once
     seconds: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Actor:
@@ -162,7 +163,9 @@ def _assign(stage: Stage) -> None:
                 raise RuntimeError(f"服务任职未能开始：{answer}")
             person = item["person_id"]
             grants = (Grant(duty="worker", division=item["area"]),)
-            stage.workers[answer["done"]["id"]] = Actor(f"w-{person}", "社会工作者", grants, person=person)
+            id = answer["done"]["id"]
+            stage.workers[id] = Actor(f"w-{person}", "社会工作者", grants, person=person)
+            stage.places[id] = item["weekly_capacity"]
         stage.progress("服务任职", min(start + BULK, len(items)), len(items))
 
 

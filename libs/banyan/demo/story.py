@@ -56,7 +56,7 @@ class Story:
         ranking = stage.api.ask(lead, "matching", "rank_workers", request_id=id, k=5)
         last = ranking["items"][-1]["worker_id"]
         outside = next(w for w in stage.workers if w not in {r["worker_id"] for r in ranking["items"]})
-        for scene, answer in (("decline", "decline"), ("silent", "silent"), ("accept", "accept")):
+        for scene, answer in (("退单", "decline"), ("逾期", "silent"), ("接单", "accept")):
             worker_id = next(c["worker_id"] for c in view["candidates"] if c["worker_id"] not in asked)
             asked.append(worker_id)
             self._command("confirm_dispatch", lead, id, worker_id=worker_id)

@@ -32,7 +32,7 @@ METHODS = {
 }  # fmt: skip
 OUTCOMES = {"done": "已办理", "seen": "已查看", "not_found": "拒绝：不可见"}
 OPENED = {
-    "client_name": "姓名", "contacts": "联系方式", "story": "情况说明", "address": "住址", "point": "位置", "client_id": "编号",
+    "client_name": "姓名", "contacts": "联系方式", "story": "情况说明", "address": "住址", "spot": "准确位置", "client_id": "编号",
     "household_id": "家庭编号", "guardian": "监护人", "outcome": "评估分",
 }  # fmt: skip
 PEOPLE = {

@@ -108,22 +108,24 @@ def _cell(value: Any) -> str:
 
 
 def assignment(world: World, draw: random.Random, person: dict[str, Any]) -> dict[str, Any]:
-    """A service assignment of a person: fields, weekly capacity, slots; the area is the person's county."""
+    """A service assignment of a person: fields, weekly capacity, slots; the area is the person's county, or for one
+    in four the town alone, with cross-area support elsewhere."""
     lon, lat = world.point(draw, person["division"])
     fields = {code: draw.choice((1, 2, 2, 3)) for code in draw.sample(OPEN_FIELDS, 3)}
-    county = person["division"][:6] + "000000"
+    near = draw.random() < 0.25
+    division = person["division"]
     return {
         "person_id": person["id"],
         "host_kind": "station",
-        "host_id": f"s-{person['division'][:9]}",
-        "division": person["division"],
-        "area": county,
+        "host_id": f"s-{division[:9]}",
+        "division": division,
+        "area": division[:9] + "000" if near else division[:6] + "000000",
         "longitude_udeg": lon,
         "latitude_udeg": lat,
         "fields": fields,
         "weekly_capacity": draw.randint(2, 6),
         "slots": sorted(draw.sample(range(21), 12)),
-        "cross_area": draw.random() < 0.2,
+        "cross_area": near or draw.random() < 0.2,
     }
 
 

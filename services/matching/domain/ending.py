@@ -19,7 +19,7 @@ from banyan.kernel.context import Context
 from banyan.kernel.decision import decides
 from banyan.kernel.message import DestroyKey
 from banyan.kernel.refusal import Refused
-from services.matching.domain import said
+from services.matching.domain import place, said
 from services.matching.domain.holding import guard, may_know, require_reason
 from services.matching.domain.request import REQUEST, Request, bound_worker
 from services.matching.domain.worker import Worker, let_go, load_changed
@@ -27,7 +27,7 @@ from services.matching.domain.worker import Worker, let_go, load_changed
 WITHDRAWN, REFERRED, DUPLICATE, ERASED = "withdrawn", "referred", "duplicate", "client_erased"
 BY_OFFICER = ("unreachable", "out_of_scope", "moved", "died", "advice_only")
 BOUND = {"worker": (Worker, bound_worker)}
-PRIVATE = ("client_name", "contacts", "story", "triage_note", "follow_up_note", "address", "point")
+PRIVATE = ("client_name", "contacts", "story", "triage_note", "follow_up_note", "address", "spot", "point")
 
 
 def _closed(
@@ -47,6 +47,7 @@ def _closed(
         holder=None,
         due_at=None,
         offers=offers,
+        point=place.ended(request.point),
         **more,
     )
     event = RequestClosed(

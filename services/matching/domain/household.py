@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from banyan.contracts.matching import ChangeHousehold, HouseholdChanged, HouseholdRegistered, RegisterHousehold
+from banyan.contracts.matching import (
+    ChangeHousehold,
+    ForgetMember,
+    HouseholdChanged,
+    HouseholdRegistered,
+    RegisterHousehold,
+)
 from banyan.contracts.matching_shapes import Point
 from banyan.kernel.context import Context
 from banyan.kernel.decision import Aggregate, decides
@@ -17,7 +23,8 @@ from services.matching.domain import place
 
 
 class Household(Aggregate, frozen=True, kw_only=True):
-    """A household under its head's key; members are ids of persons, the head among them."""
+    """A household; members are ids of persons, the head among them. `subject_id`, the member whose key seals the
+    address, is its head when the address was given; nobody once no member is left."""
 
     kind: ClassVar[str] = "household"
     prefix: ClassVar[str] = "h"
@@ -27,6 +34,7 @@ class Household(Aggregate, frozen=True, kw_only=True):
     head_id: str
     member_ids: tuple[str, ...]
     address: Private | None = None
+    spot: Private | None = None  # JSON of the point as given
     point: Point | None = None
     legal_basis: str
     notice_version: str
@@ -50,7 +58,7 @@ def register_household(_: None, command: RegisterHousehold, context: Context) ->
         head_id=command.head_id,
         member_ids=_members(command.head_id, command.member_ids),
         address=Private(command.address, kind="address") if command.address else None,
-        point=place.check(command.point),
+        **place.kept(command.point),
         legal_basis=command.legal_basis,
         notice_version=command.notice_version,
         registered_on=context.today,
@@ -61,13 +69,31 @@ def register_household(_: None, command: RegisterHousehold, context: Context) ->
 
 @decides(ChangeHousehold, on=Household, key="household_id")
 def change_household(household: Household, command: ChangeHousehold, context: Context) -> tuple[Any, ...]:
-    """Members come and go, a household moves; an address that is not given stays."""
-    after = replace(
-        household,
-        division=command.division,
-        head_id=command.head_id,
-        member_ids=_members(command.head_id, command.member_ids),
-        address=Private(command.address, kind="address") if command.address else household.address,
-        point=place.check(command.point) or household.point,
-    )
-    return after, HouseholdChanged(household_id=after.id, division=after.division, members=len(after.member_ids))
+    """Members come and go, a household moves. An address that is not given stays, unless whose key seals it leaves."""
+    members = _members(command.head_id, command.member_ids)
+    stays = household if household.subject_id in members else _unsealed(household, command.head_id)
+    after = replace(stays, division=command.division, head_id=command.head_id, member_ids=members)
+    if command.address:
+        after = replace(after, address=Private(command.address, kind="address"))
+    if command.point:
+        after = replace(after, **place.kept(command.point))
+    return after, _changed(after)
+
+
+@decides(ForgetMember, on=Household, key="household_id")
+def forget_member(household: Household, command: ForgetMember, context: Context) -> tuple[Any, ...]:
+    """An erased person is no member any more; where the address was sealed under their key, it goes with them."""
+    left = tuple(id for id in household.member_ids if id != command.person_id)
+    head = household.head_id if household.head_id in left else next(iter(left), "")
+    stays = household if household.subject_id in left else _unsealed(household, head)
+    after = replace(stays, head_id=head, member_ids=left)
+    return after, _changed(after)
+
+
+def _unsealed(household: Household, subject_id: str) -> Household:
+    """Without what its former subject's key seals."""
+    return replace(household, subject_id=subject_id, address=None, spot=None, point=None)
+
+
+def _changed(after: Household) -> HouseholdChanged:
+    return HouseholdChanged(household_id=after.id, division=after.division, members=len(after.member_ids))

@@ -5,11 +5,17 @@ from __future__ import annotations
 import csv
 from functools import cache
 from importlib import resources
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from banyan.contracts.matching_shapes import Point
 from banyan.kernel import places
 from banyan.kernel.divisions import ancestors
+from banyan.kernel.personal import Private
 
+BLOCK_UDEG, BLOCK_M = 1000, 80
 CENTRE_ACCURACY_M = 20_000
 CENTRE = "centre"
 
@@ -43,11 +49,33 @@ def reckoned(point: Point | None, division: str) -> Point | None:
     )
 
 
-def check(point: Point | None) -> Point | None:
-    """The point as received; refuses `place_format` for an unknown system or degrees off the globe."""
-    if point is not None:
-        places.check_point(_received(point))
-    return point
+def kept(point: Point | None) -> dict[str, Any]:
+    """How a home's place is kept: `spot`, sealed, as received; `point`, to a thousandth of a degree (about 100 m), to
+    reckon distances from. Refuses `place_format` for an unknown system or degrees off the globe."""
+    if point is None:
+        return {"point": None, "spot": None}
+    places.check_point(_received(point))
+    return {"point": _block(point), "spot": Private(msgspec.json.encode(point).decode(), kind="address")}
+
+
+def _block(point: Point) -> Point:
+    lon, lat = (round(value / BLOCK_UDEG) * BLOCK_UDEG for value in (point.lon_udeg, point.lat_udeg))
+    return replace(point, lon_udeg=lon, lat_udeg=lat, accuracy_m=point.accuracy_m + BLOCK_M)
+
+
+def opened(spot: str | None) -> Point | None:
+    """The place as it was received, once its seal is opened."""
+    return msgspec.json.decode(spot, type=Point) if spot else None
+
+
+def ended(point: Point | None) -> Point | None:
+    """What stays unsealed of a place when nobody has to go there any more: the middle of its 1 km cell."""
+    if point is None:
+        return None
+    middle = places.coarse_cell(_received(point))
+    return Point(
+        lon_udeg=middle.longitude_udeg, lat_udeg=middle.latitude_udeg, accuracy_m=middle.accuracy_m, source=point.source
+    )
 
 
 def cell(point: Point | None) -> str | None:

@@ -146,7 +146,8 @@ class Request(Aggregate, frozen=True, kw_only=True):
     triage_note: Private | None = None
     follow_up_note: Private | None = None
     address: Private | None = None
-    point: Point | None = None
+    spot: Private | None = None  # JSON of the point as given
+    point: Point | None = None  # coarse
 
     client_group: str
     field: str

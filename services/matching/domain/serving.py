@@ -19,7 +19,7 @@ from banyan.kernel.context import Context
 from banyan.kernel.decision import decides
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
-from services.matching.domain import said
+from services.matching.domain import place, said
 from services.matching.domain.holding import at_station, deadline, may_know
 from services.matching.domain.request import REQUEST, Request, serving_worker
 from services.matching.domain.worker import Worker, let_go, load_changed
@@ -111,6 +111,7 @@ def follow_up(request: Request, command: FollowUp, context: Context, *, worker: 
             ended_by=context.actor,
             ended_reason=COMPLETED,
             ended_at=context.now,
+            point=place.ended(request.point),
         )
         return after, followed
     after = replace(

@@ -83,7 +83,7 @@ def _as_given(command: TakeRequest) -> dict[str, Any]:
         "field", "functions", "urgency", "languages", "languages_wished", "sex_wanted", "level_wanted", "slots",
         "excluded_workers", "minor", "guardian",
     )  # fmt: skip
-    return {name: getattr(command, name) for name in names} | {"point": place.check(command.point)}
+    return {name: getattr(command, name) for name in names} | place.kept(command.point)
 
 
 def _private(command: TakeRequest) -> dict[str, Any]:
