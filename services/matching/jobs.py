@@ -21,8 +21,8 @@ from banyan.runtime.host.jobs import job
 from services.matching import run_files
 from services.matching.domain.run import Run
 from services.matching.optimum import certificate
-from services.matching.optimum.__main__ import RESULT, Result
 from services.matching.optimum.problem import NONE
+from services.matching.optimum.result import RESULT, Result
 from services.matching.snapshot import Snapshot, snapshot
 from services.matching.summary import summarise
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from banyan.contracts.matching import Load, Option, Share, Summary
 from services.matching.domain import pairing
-from services.matching.optimum.__main__ import Result
 from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.problem import NONE, Problem
+from services.matching.optimum.result import Result
 from services.matching.snapshot import Names
 
 STEP_PERCENT = 10

@@ -17,27 +17,11 @@ import numpy as np
 
 from services.matching.optimum import certificate
 from services.matching.optimum.problem import NONE, Problem
+from services.matching.optimum.result import RESULT, Plain, Result
 from services.matching.optimum.solve import Told, solve
 from services.matching.ranking.arrays import Ints
 
 NICENESS = 19  # whatever serves people comes first
-RESULT = "result.json"
-
-
-class Plain(msgspec.Struct, frozen=True):
-    """What the load bands cost: points against the optimum without them, and both ways of sending."""
-
-    points_cost: int
-    served: int
-    full_workers: int
-
-
-class Result(msgspec.Struct, frozen=True):
-    """How long solving took, how many workers have no free place left, and the plain optimum beside bands."""
-
-    took_ms: int
-    full_workers: int
-    plain: Plain | None = None
 
 
 def full(problem: Problem, assigned: Ints) -> int:
