@@ -141,6 +141,21 @@ def test_the_first_operator_logs_in_with_a_code_and_administers(operator: Operat
     assert codes not in (operator.folder / "serve.log").read_text("utf-8")
 
 
+def test_a_worker_logs_in_and_accepts_as_the_guide_says(report: dict[str, Any]) -> None:
+    with httpx.Client(base_url=report["urls"]["gateway"]) as http:
+        bearer = {
+            "Authorization": f"Bearer {http.post('/v1/token', json=report['worker_login']).json()['access_token']}"
+        }
+        (card,) = http.post("/v1/matching/my_offers", json={}, headers=bearer).json()["items"]
+        one = {"request_id": card["request_id"]}
+        assert http.post("/v1/matching/request_detail", json=one, headers=bearer).json()["client_name"] is None
+        keyed = bearer | {"Idempotency-Key": "0b9f6c0e"}
+        answers = [http.post("/v1/matching/accept_offer", json=one, headers=keyed).json() for _ in range(2)]
+        assert answers[0]["state"] == "accepted" and answers[0] == answers[1]
+        after = http.post("/v1/matching/request_detail", json=one, headers=bearer).json()
+        assert (after["client_name"], after["hidden"]) == ("郑望海", [])
+
+
 def _auditor(operator: Operator) -> str:
     made = operator.here("token", "auditor", "audit_admin")
     assert made.returncode == 0, made.stderr

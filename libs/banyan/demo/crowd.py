@@ -66,7 +66,7 @@ class Crowd:
 
     def serve(self, half_way: Callable[[], None]) -> None:
         """Waves of dispatch and answer until nobody is left; at half-way something happens."""
-        self._settle()
+        self.settle()
         self.forward("95m")
         for wave in range(WAVES):
             open_now = [id for id in self.ids if id not in self.served and id not in self.closed]
@@ -74,7 +74,7 @@ class Crowd:
                 return
             if wave == 1:
                 half_way()
-            self._settle()
+            self.settle()
             turns = self._plan(open_now, last=wave == WAVES - 1)
             title = f"派单与接单（第 {wave + 1} 轮）"
             done = self.stage.api.all_of([partial(self._take_turn, turn) for turn in turns])
@@ -82,11 +82,11 @@ class Crowd:
                 self.stage.progress(title, number, len(turns))
                 if turn.worker_id and not keeps:
                     self.held[turn.worker_id] -= 1
-            self._settle()
+            self.settle()
             self.forward("26h")
-            self._settle()
+            self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Waits until the reactions to what was done have come: positions stand still for a moment."""
         before: dict[str, str] = {}
         for _ in range(120):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from banyan.cli.replay import rebuilt
 from banyan.demo import proof, report
 from banyan.demo.api import Api
 from banyan.demo.crowd import Crowd
-from banyan.demo.stage import Stage, set_up
+from banyan.demo.stage import Stage, log_in, set_up
 from banyan.demo.story import Story
 from banyan.demo.world import build
 from banyan.kernel.refusal import Refused
 from banyan.vault.keys import KeyFolder
 
 console = Console()
-SCENES = 5
+SCENES = 6
 
 
 def run(folder: Path, size: str, seed: int | None) -> dict[str, Any]:
@@ -87,8 +88,11 @@ def _play(laptop: Laptop, stage: Stage, bars: Progress) -> dict[str, Any]:
         broken["rabbit_down_seconds"] = round(time.monotonic() - at, 1)
 
     crowd.serve(break_rabbit)
+    worker = story.left_open(partial(log_in, laptop, stage))
+    crowd.settle()
     say("第四幕：数字与证明")
     found = report.collect(stage, story, crowd, laptop) | broken
+    found["worker_login"] = {"username": worker.username, "password": worker.password}
     keys = KeyFolder(laptop.key_folder)
     found["replay_equal"] = rebuilt(laptop, "insight", stage.progress).equal
     _erase_one(stage, story, say)
@@ -101,7 +105,7 @@ def _erase_one(stage: Stage, story: Story, say: Any) -> None:
     """A person asks to be forgotten: the key is destroyed, events and figures stay."""
     person = next(p for p in stage.people if p["id"] not in {w.person for w in stage.workers.values()})
     stage.api.command(stage["privacy"], "registry", "erase_person", person_id=person["id"], reason="本人请求删除")
-    say(f"  · 个人信息删除：{person['id']}（密钥已销毁，统计与证明不变）")
+    say(f"  · 个人信息删除，密钥已销毁，统计与证明不变：…{person['id'][-6:]}")
     time.sleep(1.0)
 
 
@@ -109,7 +113,7 @@ def summary(found: dict[str, Any]) -> None:
     """The words at the end."""
     console.rule("演示结果")
     whole = all(stream["verified"] for stream in found["streams"])
-    urls, login = found["urls"], found["login"]
+    urls, login, worker = found["urls"], found["login"], found["worker_login"]
     lines = (
         "区划 {divisions}　人才 {professionals}　有服务任职 {assigned}　求助 {requests}".format_map(found),
         "得到服务 {served}　有理由结案 {closed_with_reason}　退单后仍得到服务 {served_after_decline}".format_map(found),
@@ -118,6 +122,7 @@ def summary(found: dict[str, Any]) -> None:
         f"事件流 {len(found['streams'])} 条，全部验证通过：{_yes(whole)}",
         f"网关 {urls['gateway']}　报告 {urls['report']}",
         f"登录：{login['username']} / {login['password']}（县登记审核员）",
+        f"登录：{worker['username']} / {worker['password']}（社会工作者，有一件派单待答复，见 docs/gateway-developers.md）",
         f"用时 {found['seconds']} 秒。平台继续运行；停止：make down",
     )
     for line in lines:

@@ -13,6 +13,7 @@ from typing import Any
 from banyan.cli.laptop import Laptop
 from banyan.cli.processes import SERVICES
 from banyan.cli.seed import Seeder
+from banyan.contracts.identity import LinkPerson
 from banyan.demo.api import Actor, Api
 from banyan.demo.world import PROVINCE, World, as_csv, assignment
 from banyan.kernel.context import SHANGHAI, Grant
@@ -84,6 +85,16 @@ def _accounts(seeder: Seeder, stage: Stage) -> None:
     apart = {"auditor": ("审计管理员", "audit_admin"), "privacy": ("个人信息保护负责人", "privacy_officer")}
     for username, (title, duty) in apart.items():
         stage.actors[username] = Actor(f"a-demo-{username}", title, (Grant(duty=duty, division=PROVINCE),))
+
+
+def log_in(laptop: Laptop, stage: Stage, worker_id: str) -> Actor:
+    """A worker with an account and a password of their own, as on a mini-program."""
+    worker = stage.workers[worker_id]
+    seeder = Seeder(laptop.settings())
+    account, password = seeder.account("lin.worker", ("worker",), stage.world.area)
+    seeder.run((f"demo:person:{account}", LinkPerson(account_id=account, person_id=str(worker.person))))
+    seeder.close()
+    return Actor(account, worker.title, worker.grants, worker.person, "lin.worker", password)
 
 
 def _wait_for_reference(stage: Stage) -> None:

@@ -138,6 +138,31 @@ class Story:
         self._note("无合适社工", id, {"holder": view["holder"], "state": view["state"]})
         self._refer(id, "duty1")
 
+    def left_open(self, log_in: Callable[[str], Actor]) -> Actor:
+        """One offer is left unanswered, for whoever tries the gateway as its worker; answers the worker's log-in."""
+        body = self._asked(urgency=1, field="family", functions=["relationship_adjustment"])
+        contact = {"relation": "本人", "phone": "+8613800005678"}
+        body |= {
+            "client_name": "郑望海",
+            "contacts": [contact],
+            "story": "照料老人与上班难以兼顾",
+            "address": "示例路 1 号",
+        }
+        id = self._take(self.stage["desk"], body)
+        self._triage(id, body)
+        view = self._until(id, lambda v: v["state"] == "proposed")
+        for candidate in view["candidates"]:
+            try:
+                self._command("confirm_dispatch", self.stage["lead"], id, worker_id=candidate["worker_id"])
+            except Problem as problem:
+                if problem.code != "worker_unfit":
+                    raise
+                continue
+            self._until(id, lambda v: v["offers"][-1]["delivered_at"] is not None)
+            self._note("留待接单", id, {"worker": candidate["worker_id"]})
+            return log_in(candidate["worker_id"])
+        raise RuntimeError("没有可派的社工，无法留下一件待接单的个案")
+
     # the steps that scenes are made of
 
     def _asked(self, **given: Any) -> dict[str, Any]:
