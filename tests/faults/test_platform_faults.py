@@ -18,6 +18,8 @@ from banyan.runtime.host.db import open_pool
 from tests.faults.load import watering
 from tests.instance import Instance
 
+SEALING_S = 3.0  # longer than the pause between two turns of sealing
+
 
 def _serve_killed(platform: Instance, postgres: Any, rabbit: Any) -> None:
     platform.laptop.kill("serve")
@@ -104,6 +106,8 @@ def test_an_unreadable_signing_key_stops_writes_but_not_a_cry_for_help(platform:
         with psycopg.connect(platform.database, autocommit=True) as connection:
             connection.execute("update unsealed set noted_at = now() - interval '1 hour'")
         platform.wait_until(lambda: _refused(platform, token), "writes are refused as audit_unsealed")
+        time.sleep(SEALING_S)
+        assert _refused(platform, token), "nothing is sealed meanwhile"
         storm = platform.call("report_storm", {"division": "350203001000", "label": "台风"}, key="s", token=token)
         assert storm["audit_unsealed"] is True
     finally:

@@ -156,6 +156,27 @@ def test_a_worker_logs_in_and_accepts_as_the_guide_says(report: dict[str, Any]) 
         assert (after["client_name"], after["hidden"]) == ("郑望海", [])
 
 
+def test_a_person_gets_a_copy_a_correction_and_who_looked_over_http(report: dict[str, Any]) -> None:
+    with httpx.Client(base_url=report["urls"]["gateway"]) as http:
+        login = http.post("/v1/token", json=report["worker_login"]).json()
+        bearer = {"Authorization": f"Bearer {login['access_token']}"}
+
+        def asked(method: str, **body: Any) -> httpx.Response:
+            return http.post(f"/v1/registry/{method}", json=body, headers=bearer | {"Idempotency-Key": method})
+
+        copy = asked("get_own_copy").json()
+        person = copy["person"]["id"]
+        assert copy["person"]["document"] and copy["purposes"]["phone"]
+        assert asked("correct_own_record", person_id=person, phone="13987654321").status_code == 200
+        assert asked("get_own_copy").json()["person"]["phone"] == "+8613987654321"
+        looks = asked("who_looked", person_id=person).json()["items"]
+        own = [look for look in looks if look["actor"] == login["account_id"]]
+        assert {"get_own_copy", "correct_own_record"} <= {look["method"] for look in own}
+        assert any("phone" in look["fields"] for look in own), "which fields were opened is told"
+        assert {look["actor"] for look in looks} - {login["account_id"]}, "officers who looked or decided are there too"
+        assert asked("who_looked", person_id="p-somebody-else").json()["code"] == "not_found"
+
+
 def _auditor(operator: Operator) -> str:
     made = operator.here("token", "auditor", "audit_admin")
     assert made.returncode == 0, made.stderr
