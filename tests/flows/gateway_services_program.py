@@ -101,7 +101,7 @@ OWN = {
     "read_run_inputs": read_file,
     "read_run_certificate": read_file,
     "events_read": events_read,
-    "events_snapshot": lambda call: b'{"items": [],  "asked":%b}' % call.body,
+    "events_snapshot": lambda call: b'{"items": [], "head": {}, "asked": %b}' % call.body,
     "audit_read": events_read,
     "log_in": log_in,
     "client_credentials": log_in,

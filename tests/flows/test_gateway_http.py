@@ -202,8 +202,8 @@ def test_without_services_it_is_alive_not_ready_and_says_which(vhost: str, tmp_p
 
 def test_the_process_serves_and_ends_on_sigterm(house: tuple[StandIns, str, httpx.Client], tmp_path: Any) -> None:
     port = free_port()
-    environ = {**environment(), "BANYAN_AMQP_URL": house[1], "BANYAN_HTTP_PORT": str(port), "BANYAN_RUN": str(tmp_path)}
-    figures = environ["BANYAN_METRICS_PORT"] = str(free_port())
+    environ = {**environment(), "BANYAN_MODE": "test", "BANYAN_AMQP_URL": house[1], "BANYAN_RUN": str(tmp_path)}
+    environ["BANYAN_HTTP_PORT"], environ["BANYAN_METRICS_PORT"] = str(port), (figures := str(free_port()))
     code = "from banyan.cli.processes import gateway; gateway()"
     log = tmp_path / "log"
     with log.open("wb") as out:
