@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -17,6 +15,7 @@ from banyan.contracts.frame import FILE_PART_BYTES
 from banyan.contracts.insight import FinishExport
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db
+from banyan.runtime.host import apart
 from banyan.runtime.host.jobs import Run, job
 from services.insight.domain.export import Export
 from services.insight.domain.export_tables import TABLES, About
@@ -25,8 +24,6 @@ from services.insight.views.tables import SOURCES, not_shown
 
 PAGE_ROWS = 20_000
 WRITER = "services.insight.files"
-LOOK_S = 0.5
-TROUBLE_BYTES = 400
 LAST = (
     "select number, following, sum(rows) over ()::bigint, not_shown from export_page where export_id = %s"
     " order by number desc limit 1"
@@ -103,15 +100,14 @@ def _write(run: Run, record: Export, pages: Read) -> None:
 
 def _written(run: Run, record: Export, pages: Read, path: Path) -> bool:
     """Whether the process that writes came to its end; False where this one is to stop, which ends the other too."""
-    command = (sys.executable, "-m", WRITER, record.asked.table, record.asked.format, str(path))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
     with tempfile.TemporaryFile() as trouble:
-        writer = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=trouble, env=environment)
-        try:
-            return _told(run, record, pages, writer) and _ended(run, writer, trouble)
-        finally:
-            writer.kill()
-            writer.wait()
+        asked = (record.asked.table, record.asked.format, str(path))
+        with apart.started(WRITER, *asked, trouble=trouble, stdin=subprocess.PIPE) as writer:
+            if not (_told(run, record, pages, writer) and apart.ended(writer, run.stop)):
+                return False
+            if writer.returncode:
+                raise RuntimeError(apart.last_words(trouble))
+    return True
 
 
 def _told(run: Run, record: Export, pages: Read, writer: subprocess.Popen[bytes]) -> bool:
@@ -127,19 +123,6 @@ def _told(run: Run, record: Export, pages: Read, writer: subprocess.Popen[bytes]
             with run.bus.own_db() as db:
                 content = db.rows(PAGES, (run.id, number))[0][0]
             into.write(content.encode() + b"\n")
-    return True
-
-
-def _ended(run: Run, writer: subprocess.Popen[bytes], trouble: IO[bytes]) -> bool:
-    """Waits for the writer; False where this process is to stop. An error of the writer is one of the job."""
-    while writer.poll() is None:
-        if run.stop():
-            return False
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            writer.wait(LOOK_S)
-    if writer.returncode:
-        trouble.seek(0)
-        raise RuntimeError(trouble.read()[-TROUBLE_BYTES:].decode("utf-8", "replace"))
     return True
 
 

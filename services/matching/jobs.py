@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +12,7 @@ from msgspec.structs import replace
 from banyan.contracts.matching import ApplyRun, FailRun, FinishRun, Pair, Summary
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db
+from banyan.runtime.host import apart
 from banyan.runtime.host.jobs import Run as Work
 from banyan.runtime.host.jobs import job
 from services.matching import run_files
@@ -31,8 +28,6 @@ SOLVER = "services.matching.optimum"
 SENDING = ":send"
 TRIES = 5
 APPLY_S = 600.0
-LOOK_S = 0.5
-TROUBLE_BYTES = 400
 WAITING = "select id from run where state = %(state)s order by id limit 20"
 
 
@@ -125,23 +120,19 @@ def _solved(work: Work, record: Run) -> bool:
 
 
 def _computed(work: Work, record: Run, folder: Path) -> bool:
-    command = (sys.executable, "-m", SOLVER, str(folder), str(record.deadline_s))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
     progress = folder / "progress"
-    with progress.open("wb") as told, (folder / "trouble").open("wb") as trouble:
-        solver = subprocess.Popen(command, stdout=told, stderr=trouble, env=environment)
-        try:
-            while solver.poll() is None:
-                if work.stop() or _record(work, record.id).state != record.state:
-                    return False
-                _note(work, progress)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    solver.wait(LOOK_S)
-        finally:
-            solver.kill()
-            solver.wait()
+
+    def look() -> bool:
+        _note(work, progress)
+        return work.stop() or _record(work, record.id).state != record.state
+
+    with progress.open("wb") as told, tempfile.TemporaryFile() as trouble:
+        asked = (str(folder), str(record.deadline_s))
+        with apart.started(SOLVER, *asked, trouble=trouble, stdout=told) as solver:
+            if not apart.ended(solver, look):
+                return False
+        said = apart.last_words(trouble)
     _note(work, progress)
-    said = (folder / "trouble").read_bytes()[-TROUBLE_BYTES:].decode("utf-8", "replace")
     if solver.returncode < 0:
         raise RuntimeError(f"the solver was killed by signal {-solver.returncode}: {said}")
     if solver.returncode:

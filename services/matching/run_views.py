@@ -14,10 +14,12 @@ from services.matching.optimum.certificate import CERTIFICATE, INPUTS
 from services.matching.optimum.explain import explain
 from services.matching.optimum.problem import NONE, Problem
 
+VERSION = "select version from run where id = %(id)s"
 PROGRESS = "select done, total, trouble from job where id like %(id)s order by id desc limit 1"
 
 
-def _view(db: Db, run: Run, version: int) -> m.RunView:
+def _view(db: Db, run: Run) -> m.RunView:
+    version = db.rows(VERSION, {"id": run.id})[0][0]
     progress = db.rows(PROGRESS, {"id": f"{run.id}%"})
     done, total, trouble = progress[0] if progress else (0, None, None)
     return m.RunView(
@@ -42,12 +44,7 @@ def _view(db: Db, run: Run, version: int) -> m.RunView:
 @answers(m.GetRun)
 def get_run(query: m.GetRun, context: Context, db: Db) -> m.RunView:
     """A run within the caller's reach."""
-    run = db.require(Run, query.run_id)
-    return _view(db, run, _version(db, run.id))
-
-
-def _version(db: Db, id: str) -> int:
-    return int(db.rows("select version from run where id = %(id)s", {"id": id})[0][0])
+    return _view(db, db.require(Run, query.run_id))
 
 
 @answers(m.FindRuns)
@@ -56,7 +53,7 @@ def find_runs(query: m.FindRuns, context: Context, db: Db) -> m.RunViews:
     where = f"{db.jurisdiction()} and id < %(before)s order by id desc limit {query.limit + 1}"
     found = db.records(Run, where, {"before": query.cursor or "~"})
     page = found[: query.limit]
-    items = tuple(_view(db, run, _version(db, run.id)) for run in page)
+    items = tuple(_view(db, run) for run in page)
     return m.RunViews(items=items, next=page[-1].id if len(found) > query.limit else None)
 
 

@@ -19,9 +19,9 @@ from banyan.runtime.host.settings import Settings
 
 telemetry.start(Settings(mode="test", otlp_url=sys.argv[1], trace_share=100), "tried")
 with telemetry.span("one", None) as span:
-    logging.getLogger("a.library").warning('it said "no" to %s', "甲")
+    logging.getLogger("somebody.else").warning('it said "no" to %s', "甲")
     structlog.get_logger().info("ours", trace=span.trace_id)
-logging.getLogger("a.library").warning("outside of any span")
+logging.getLogger("somebody.else").warning("outside of any span")
 for _ in range(int(sys.argv[2])):
     with telemetry.span("many", None):
         pass
@@ -39,7 +39,7 @@ def run(url: str, spans: int) -> tuple[list[dict[str, str]], float]:
 
 def test_lines_of_ours_and_of_libraries_are_json_with_their_trace() -> None:
     (library, ours, outside, *_), _ = run("", 0)
-    assert (library["event"], library["logger"], library["level"]) == ('it said "no" to 甲', "a.library", "warning")
+    assert (library["event"], library["logger"], library["level"]) == ('it said "no" to 甲', "somebody.else", "warning")
     assert library["trace_id"] == ours["trace_id"] == ours["trace"]
     assert len(ours["trace"]) == 32
     assert "trace_id" not in outside

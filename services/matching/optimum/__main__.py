@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from services.matching.optimum import certificate
+from services.matching.optimum.fair import points
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.result import RESULT, Plain, Result
 from services.matching.optimum.solve import Told, solve
@@ -46,14 +47,9 @@ def main(folder: Path, seconds: float) -> None:
     found = solve(problem, deadline_s=seconds, told=_tell(len(problem)))
     plain = None
     if problem.bands:
-        _, cost = problem.places
         left = max(1.0, seconds - (time.monotonic() - begun))
         other = solve(replace(problem, bands=()), deadline_s=left)
-        taken = np.bincount(found.assigned[found.assigned != NONE], minlength=len(problem.workers))
-        start = problem.places[0]
-        paid = np.concatenate([[0], np.cumsum(cost)])
-        without = found.objective + int((paid[start[:-1] + taken] - paid[start[:-1]]).sum())
-        plain = Plain(other.objective - without, other.served, full(problem, other.assigned))
+        plain = Plain(other.objective - points(problem, found.assigned), other.served, full(problem, other.assigned))
     certificate.write_certificate(folder, certificate.Certificate.of(problem, found))
     took_ms = int((time.monotonic() - begun) * 1000)
     (folder / RESULT).write_bytes(msgspec.json.encode(Result(took_ms, full(problem, found.assigned), plain)))
