@@ -157,7 +157,9 @@ def test_a_long_random_walk_passes_through_every_state_and_never_leaves_anyone_a
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201
     dice, seen, done = random.Random(seed), set(), 0
-    for _ in range(80):
+    for walk in range(2000):
+        if walk >= 80 and seen == set(REQUEST.states):  # the rarest state is missed by 80 walks now and then
+            break
         world = World()
         world.workers(WORKERS, weekly_capacity=2)
         ids = [world.do(LEAD, call_for_help(**dice.choice(TAKEN))).id for _ in range(REQUESTS)]
