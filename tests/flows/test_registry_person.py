@@ -10,6 +10,8 @@ import pytest
 
 from banyan.contracts import registry as words
 from banyan.kernel.refusal import Refused
+from banyan.runtime.commands import guard
+from banyan.runtime.host import reference
 from tests.flows.registry_desk import Desk
 from tests.flows.registry_entering import approve, command_of, enter
 from tests.rules.registry_given import VILLAGE, citizen
@@ -139,6 +141,16 @@ def test_two_officers_at_once_on_one_document_make_one_record(desk: Desk):
 
     assert answers.count("document_taken") == 3
     assert desk.rows("select count(*) from person") == [(1,)]
+
+
+def test_one_connection_is_enough_for_one_caller_however_old_what_it_remembers_is(desk: Desk, monkeypatch):
+    for module in (reference, guard):
+        monkeypatch.setattr(module, "LOOK_S", -1)
+    desk.app.pool.resize(1, 1)
+
+    id = enter(desk)
+
+    assert desk.ask(words.GetPerson(person_id=id, clear=("document",))).document == citizen(sequence=100)
 
 
 def test_a_stale_version_is_refused_with_both_sides(desk: Desk):

@@ -95,7 +95,7 @@ class Bus:
         """A transaction for our own work (schedules, jobs, loading), as system:<service>, at the platform's time."""
         with self.pool.connection() as connection, connection.transaction():
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-            context = self.context(self.service.system_caller, now, (SYSTEM,))
+            context = self.context(connection, self.service.system_caller, now, (SYSTEM,))
             yield Db(connection, self.vault, context, service=self.service.name)
 
     def run(self, order: Order) -> bytes:
@@ -132,7 +132,7 @@ class Bus:
                         raise errors.SerializationFailure("an expired refusal was forgotten; again")
                     connection.commit()
                     return reply
-                context = self.context(order.caller, row[0], command.may, order.key)
+                context = self.context(connection, order.caller, row[0], command.may, order.key)
                 outcome = Outcome()
                 db = Db(connection, self.vault, context, service=self.service.name)
                 done = self._decide(db, decision, command, row[2:], outcome)
@@ -172,9 +172,11 @@ class Bus:
             raise _Again(code, facts)
         return str(reply).encode()
 
-    def context(self, caller: Caller, now: dt.datetime, may: tuple[str, ...], key: str = "") -> Context:
+    def context(
+        self, connection: Any, caller: Caller, now: dt.datetime, may: tuple[str, ...], key: str = ""
+    ) -> Context:
         """What a rule or view may know, at a transaction's time."""
-        known = self.reference.current()
+        known = self.reference.current(connection)
         return Context(
             caller=caller,
             now=now,

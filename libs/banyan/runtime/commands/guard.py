@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
+from typing import Any
 
 import structlog
 
@@ -23,21 +25,22 @@ class SealGuard:
         self._age_s = 0.0
         self._looked_at = 0.0
 
-    def check(self, ask: type[Ask]) -> bool:
-        """True where the act must be marked as unsealed; refuses `audit_unsealed` where it may not go on."""
+    def check(self, ask: type[Ask], connection: Any = None) -> bool:
+        """True where the act must be marked as unsealed; refuses `audit_unsealed` where it may not go on.
+        Who has a connection gives it, so that nobody holds one and waits for another."""
         if time.monotonic() - self._looked_at > LOOK_S:
-            self._look()
+            with nullcontext(connection) if connection else self._pool.connection() as its:
+                self._look(its)
         if self._age_s <= STOP_S:
             return False
         if not ask.lifeline:
             raise Refused("audit_unsealed", oldest_s=int(self._age_s), limit_s=STOP_S)
         return True
 
-    def _look(self) -> None:
+    def _look(self, connection: Any) -> None:
         self._looked_at = time.monotonic()
         sql = "select coalesce(extract(epoch from now() - min(noted_at)), 0)::bigint from unsealed"
-        with self._pool.connection() as connection:
-            self._age_s = float(connection.execute(sql).fetchone()[0])  # type: ignore[index]
+        self._age_s = float(connection.execute(sql).fetchone()[0])
         telemetry.UNSEALED_SECONDS.labels(self._service).set(self._age_s)
         if self._age_s > WARN_S:
             log.warning("审计记录未能及时封存", service=self._service, oldest_s=self._age_s)

@@ -130,7 +130,7 @@ def _together(bus: Bus, orders: Sequence[Order], unsealed: bool) -> dict[str, An
             connection.execute(BEGIN % orders[0].left_ms(), prepare=False)
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
             fresh, again = _claim(bus, connection, orders)
-            context = bus.context(caller, now, command.may)
+            context = bus.context(connection, caller, now, command.may)
             db = Db(connection, bus.vault, context, service=bus.service.name)
             outcome = Outcome()
             locked = _lock(connection, decision, fresh)

@@ -20,11 +20,11 @@ def ask(bus: Bus, query: Query, caller: Caller, traceparent: str | None = None) 
     with telemetry.span(f"{bus.service.name}.{query.method()}", traceparent) as span:
         with bus.pool.connection() as connection, connection.transaction():
             now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-            context = bus.context(caller, now, query.may)
+            context = bus.context(connection, caller, now, query.may)
             db = Db(connection, bus.vault, context, service=bus.service.name)
             answer = view(query, context, db)
             if db.seen:
-                unsealed = bus.guard.check(type(query))
+                unsealed = bus.guard.check(type(query), connection)
                 row = audit.row(
                     service=bus.service.name,
                     method=query.method(),

@@ -97,7 +97,7 @@ def projecting(bus: Bus, fold: Callable[[str], Callable[..., Any]]) -> Apply:
     def apply(connection: Any, stream: str, items: Sequence[Item]) -> None:
         batch = [(item.envelope, event) for item in items if (event := event_of(item, kinds)) is not None]
         if batch:
-            context = bus.context(service.system_caller, items[-1].envelope.known_at, (SYSTEM,))
+            context = bus.context(connection, service.system_caller, items[-1].envelope.known_at, (SYSTEM,))
             traces = (envelope.traceparent for envelope, _ in batch)
             with telemetry.spans(f"{service.name}.projections.{stream}", traces):
                 fold(stream)(batch, Db(connection, bus.vault, context, service=service.name))

@@ -157,7 +157,7 @@ class Rebuild:
 
     def _db(self, connection: Any, known_at: Any) -> Db:
         service, bus = self.app.service, self.app.bus
-        context = bus.context(service.system_caller, known_at, (SYSTEM,))
+        context = bus.context(connection, service.system_caller, known_at, (SYSTEM,))
         return Db(connection, bus.vault, context, service=service.name)
 
     def _compared(self, connection: Any) -> tuple[TableReport, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,10 +55,12 @@ class Reference:
         self._looked_at = 0.0
         self._revocations = Revocations()
 
-    def current(self) -> Known:
-        """The copy now; the first call reads it."""
+    def current(self, connection: Any = None) -> Known:
+        """The copy now; the first call reads it. Who has a connection gives it: holding one while waiting for another,
+        as many as the pool has would wait for each other."""
         if self._known is None or time.monotonic() - self._looked_at > LOOK_S:
-            self._look()
+            with nullcontext(connection) if connection else self._pool.connection() as its:
+                self._look(its)
         assert self._known is not None
         return self._known
 
@@ -82,14 +85,13 @@ class Reference:
         ended = (r for r in self.current().keys.values() if r["use"] == "token" and r.get("until_at"))
         return {row["kid"] for row in ended if dt.datetime.fromisoformat(row["until_at"]) <= now}
 
-    def _look(self) -> None:
+    def _look(self, connection: Any) -> None:
         self._looked_at = time.monotonic()
-        with self._pool.connection() as connection:
-            sql = "select coalesce(max(position), 0) from cursor where subscription = %s and stream = %s"
-            position = connection.execute(sql, (SUBSCRIPTION, STREAM)).fetchone()[0]  # type: ignore[index]
-            self._fold_revocations(connection)
-            if self._known is None or self._known.position != position:
-                self._known = self._shared(connection, position)
+        sql = "select coalesce(max(position), 0) from cursor where subscription = %s and stream = %s"
+        position = connection.execute(sql, (SUBSCRIPTION, STREAM)).fetchone()[0]
+        self._fold_revocations(connection)
+        if self._known is None or self._known.position != position:
+            self._known = self._shared(connection, position)
 
     def _fold_revocations(self, connection: Any) -> None:
         rows = connection.execute(REVOKED, (clock.utc_now() - REMEMBER,)).fetchall()

@@ -60,7 +60,7 @@ class Sender:
 
     def _one(self, connection: Any, row: Any) -> None:
         id, template, recipient, facts, urgent, attempts, now = row
-        quiet_until = None if urgent else self._quiet_until(now)
+        quiet_until = None if urgent else self._quiet_until(connection, now)
         if quiet_until is not None:
             connection.execute(WAIT, (quiet_until, id))
             return
@@ -70,7 +70,7 @@ class Sender:
             log.error("通知模板有误", notice=id, template=template, error=repr(error))
             connection.execute(GIVEN_UP, (id,))
             return
-        for channel in self._channels(facts, now):
+        for channel in self._channels(connection, facts, now):
             try:
                 receipt = channel.send(id, recipient, text)
             except (Undelivered, OSError) as error:
@@ -83,30 +83,31 @@ class Sender:
         else:
             connection.execute(GIVEN_UP, (id,))
 
-    def _channels(self, facts: dict[str, str], now: dt.datetime) -> list[Channel]:
+    def _channels(self, connection: Any, facts: dict[str, str], now: dt.datetime) -> list[Channel]:
         """The one that the notice names, else all in the order of the figure, else those of this instance."""
         try:
-            known = self._context(now).figure("notice_channels")
+            known = self._context(connection, now).figure("notice_channels")
         except Refused:
             known = tuple(self._settings.notice_channels) or ("file",)
         names = (facts["channel"],) if facts.get("channel") else known
         return [channel_named(self._settings, self._bus.service.name, name) for name in names]
 
-    def _context(self, now: dt.datetime) -> Context:
-        return self._bus.context(self._bus.service.system_caller, now, (SYSTEM,))
+    def _context(self, connection: Any, now: dt.datetime) -> Context:
+        return self._bus.context(connection, self._bus.service.system_caller, now, (SYSTEM,))
 
     def _tell_all(self) -> bool:
         """Repeats after a crash: each command has the notice's own key, so it takes effect once."""
         with self._bus.pool.connection() as connection:
             rows = connection.execute(UNTOLD, (BATCH,)).fetchall()
-            for *fields, arrived in rows:
-                self._tell(Sent(*fields), arrived)
+        for *fields, arrived in rows:
+            self._tell(Sent(*fields), arrived)
+            with self._bus.pool.connection() as connection:
                 connection.execute(TOLD, (fields[0],))
         return len(rows) == BATCH
 
-    def _quiet_until(self, now: dt.datetime) -> dt.datetime | None:
+    def _quiet_until(self, connection: Any, now: dt.datetime) -> dt.datetime | None:
         """When quiet hours end, None outside of them; hours of Shanghai, both policy data."""
-        context = self._context(now)
+        context = self._context(connection, now)
         try:
             begins, ends = context.figure("notice_quiet_from_hour"), context.figure("notice_quiet_until_hour")
         except Refused:
