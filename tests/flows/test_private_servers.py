@@ -81,7 +81,7 @@ def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
         server.destroy()
 
 
-def test_rabbit_keeps_confirmed_messages_through_kills(tmp_path: Path) -> None:
+def test_rabbit_keeps_confirmed_messages_through_a_kill(tmp_path: Path) -> None:
     server = PrivateRabbit(tmp_path / "mq").start()
     try:
         connection = _connected(server)
@@ -89,19 +89,18 @@ def test_rabbit_keeps_confirmed_messages_through_kills(tmp_path: Path) -> None:
         connection.close()
         # RabbitMQ 3.10 leaves a quorum queue without a leader for good if it is killed in the second that made it.
         server.restart()
-        for words in ("一", "二"):
-            connection = _connected(server)
-            channel = connection.channel()
-            channel.confirm_select()
-            channel.basic_publish_confirm(amqp.Message(words, delivery_mode=2), routing_key="q")
-            address = server.url
-            server.kill()
-            connection.collect()
-            assert server.start().url == address
-            with _connected(server) as connection:
-                message = connection.channel().basic_get("q", no_ack=True)
-                assert message is not None
-                assert message.body == words
+        connection = _connected(server)
+        channel = connection.channel()
+        channel.confirm_select()
+        channel.basic_publish_confirm(amqp.Message("一", delivery_mode=2), routing_key="q")
+        address = server.url
+        server.kill()
+        connection.collect()
+        assert server.start().url == address
+        with _connected(server) as connection:
+            message = connection.channel().basic_get("q", no_ack=True)
+            assert message is not None
+            assert message.body == "一"
     finally:
         server.destroy()
 

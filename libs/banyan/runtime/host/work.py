@@ -68,9 +68,12 @@ class Work:
             loop.start()
 
     def stop(self) -> None:
-        """Stops every loop after its turn."""
+        """Tells every loop to end after its turn."""
         for loop in self.loops:
             loop.stop()
+
+    def join(self) -> None:
+        """Waits until every loop has ended."""
         for loop in self.loops:
             loop.join(timeout=10)
 
@@ -253,4 +256,6 @@ def run(apps: Sequence[App], *, ready: Callable[[], None] | None = None) -> None
     stop.wait()
     for work in works:
         work.stop()
+    for work in works:
+        work.join()
     client.close()
