@@ -33,6 +33,7 @@ from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.solve import OPTIMAL, solve
 from services.matching.optimum.sweep import sweep
 from services.matching.typhoon.day import Day, day
+from tests.load import bench_run
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / ".run" / "bench-matching.json"
@@ -162,8 +163,10 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "served": served,
     "verified": verified,
     "million": million,
+    "applied": bench_run.applied,
+    "beside": bench_run.beside,
 }
-"""What is measured elsewhere (online, live repair, RPC beside a run) adds its part here."""
+"""What is measured elsewhere (online, live repair) adds its part here."""
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -61,7 +62,9 @@ class Context:
         self.caller, self.now, self.policy = caller, now, policy
         self.divisions, self.workdays = divisions, workdays
         self.key, self.may = key, tuple(may)
-        self.own_only = own_only  # no office reaches the record: the rule must refuse `not_found` where it is not the caller's own
+        self.own_only = (
+            own_only  # no office reaches the record: the rule must refuse `not_found` where it is not the caller's own
+        )
         self._seed, self._drawn = seed, 0
 
     @property
@@ -69,7 +72,7 @@ class Context:
         """The account that acts."""
         return self.caller.account
 
-    @property
+    @cached_property
     def today(self) -> dt.date:
         """The day in Shanghai."""
         return self.now.astimezone(SHANGHAI).date()

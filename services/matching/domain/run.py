@@ -154,10 +154,10 @@ def apply_run(
 ) -> tuple[Any, ...]:
     """Every pair becomes an offer, or none does: where one no longer holds, all is repaired first and tried again."""
     state = RUN.move("apply", run.state)
-    step = _Step({r.id: r for r in requests}, {w.id: w for w in workers}, context)
-    before = dict(step.workers)
+    before = {w.id: w for w in workers}
+    step = _Step({r.id: r for r in requests}, before, dict(before), context)
     for pair in command.pairs:
-        step.send(pair, before)
+        step.send(pair)
     after = replace(run, state=state, summary=command.summary)
     digest = command.summary.certificate_digest
     applied = RunApplied(offers=len(command.pairs), certificate_digest=digest, **_said(run, context))
@@ -168,27 +168,31 @@ def apply_run(
     )
 
 
-def _holds(request: Request, worker: Worker, context: Context) -> bool:
-    """Whether the request still waits for an offer, and every hard rule still holds."""
-    waits = not request.protected and "dispatch" in REQUEST.possible(request.state)
-    return waits and not pairing.broken(worker, request, context)
-
-
 @dataclass
 class _Step:
     """All records of one application, changed pair by pair; any pair that does not hold refuses `run_moved_on`."""
 
     requests: dict[str, Request]
+    before: Mapping[str, Worker]
     workers: dict[str, Worker]
     context: Context
     said: list[Any] = field(default_factory=list)
 
-    def send(self, pair: Pair, before: Mapping[str, Worker]) -> None:
+    def send(self, pair: Pair) -> None:
         """Makes the offer, scored as the run scored it: by the load that the worker had before the step."""
         request, worker = self.requests.get(pair.request_id), self.workers.get(pair.worker_id)
-        if request is None or worker is None or not _holds(request, worker, self.context):
+        if request is None or worker is None or not self._waits(request):
             raise Refused("run_moved_on", request_id=pair.request_id, worker_id=pair.worker_id)
-        scored = pairing.as_ranked(pairing.explain(before[worker.id], request, self.context), FIRST)
-        changed, *said = offer_to(worker, request, self.context, candidate=scored)
+        before = self.before[worker.id]
+        judged = pairing.explain(before, request, self.context)
+        now = judged if worker is before else pairing.explain(worker, request, self.context)
+        if now.failed or any(pairing.of_days_and_names(worker, request, self.context)):
+            raise Refused("run_moved_on", request_id=request.id, worker_id=worker.id)
+        changed, *said = offer_to(worker, request, self.context, candidate=pairing.as_ranked(judged, FIRST))
         self.requests[request.id], self.workers[worker.id] = changed[""], changed["worker"]
         self.said += said
+
+    @staticmethod
+    def _waits(request: Request) -> bool:
+        """Whether the request still waits for an offer."""
+        return not request.protected and "dispatch" in REQUEST.possible(request.state)

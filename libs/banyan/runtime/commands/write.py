@@ -1,7 +1,8 @@
 """What one command writes, in one round trip: records, history, events, notices, keys; then the commit, then the wake-up.
 
-Almost every command changes one record: then all of it, audit row and reply too, is one statement. The relay is woken after
-the commit: PostgreSQL lets transactions that notify commit only one after another, each with its own fsync.
+Almost every command changes one record: then all of it, audit row and reply too, is one statement. One that changes many
+writes each kind as a set. The relay is woken after the commit: PostgreSQL lets transactions that notify commit only one
+after another, each with its own fsync.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -52,9 +53,11 @@ class Outcome:
         """Takes in one decision's answer: the changed records, its events (of the main record), notices and effects."""
         changed = [c for c in (main, *others) if c is not None]
         self.changes += changed
+        first = {type(c.record).kind: c for c in reversed(changed)}
+        named = {(type(c.record).kind, c.record.id): c for c in changed}
         for item in rest:
             if isinstance(item, Event):
-                about = _about(item, changed) or main
+                about = _about(item, first, named) or main
                 if about is None:
                     self.events.append((item, main_id, 0, main_id))
                 else:
@@ -67,34 +70,38 @@ class Outcome:
                 raise TypeError(f"a decision answered a {type(item).__name__}")
 
 
-def _about(event: Event, changed: Sequence[Change]) -> Change | None:
+def _about(event: Event, first: Mapping[str, Change], named: Mapping[tuple[str, str], Change]) -> Change | None:
     """The changed record that an event is about: of its stream's kind and, where it names one (`tree_id`), with that id."""
     kind = event.stream.rsplit(".", 1)[-1]
-    named = getattr(event, f"{kind}_id", None)
-    return next((c for c in changed if type(c.record).kind == kind and named in (None, c.record.id)), None)
+    id = getattr(event, f"{kind}_id", None)
+    return first.get(kind) if id is None else named.get((kind, id))
 
 
+# JSON travels in binary arrays (%b): in the text form of an array each of its quotes is escaped, which takes most of the time.
 UPDATE = (
-    "update {kind} t set body = n.body, version = n.version, division = n.division"
-    " from unnest(%s::text[], %s::int[], %s::text[], %s::jsonb[]) n(id, version, division, body)"
-    " where t.id = n.id and t.version = n.version - 1"
+    "update {kind} t set body = n.body::jsonb, version = n.version, division = n.division"
+    " from unnest(%s::text[], %s::int[], %s::text[], %b::text[]) n(id, version, division, body)"
+    " where t.id = n.id and t.version = n.version - 1 returning t.id, t.version, t.body"
 )
 INSERT = (
     "insert into {kind} (id, version, division, body)"
-    " select * from unnest(%s::text[], %s::int[], %s::text[], %s::jsonb[])"
-)
-HISTORY = (
-    "insert into {kind}_history (id, version, effective_on, known_at, body)"
-    " select id, version, %s::date, %s::timestamptz, body"
-    " from unnest(%s::text[], %s::int[], %s::jsonb[]) n(id, version, body)"
+    " select id, version, division, body::jsonb"
+    " from unnest(%s::text[], %s::int[], %s::text[], %b::text[]) n(id, version, division, body)"
+    " returning id, version, body"
 )
 OUTBOX = (
     "insert into outbox (event_id, stream, aggregate_id, aggregate_version, type, effective_on, recorded_at, data,"
     " personal, traceparent)"
     " select event_id, stream, aggregate_id, aggregate_version, type, effective_on, %s::timestamptz, data, personal, %s"
-    " from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::date[], %s::text[], %s::text[])"
+    " from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::date[], %b::text[], %s::text[])"
     " with ordinality n(event_id, stream, aggregate_id, aggregate_version, type, effective_on, data, personal, ord)"
     " order by ord"
+)
+NOTICES = (
+    "insert into notice (template, recipient, about, facts, urgent, made_at, due_at)"
+    " select template, recipient, about, facts::jsonb, urgent, made_at, due_at from unnest(%s::text[], %s::text[], %s::text[],"
+    " %b::text[], %s::boolean[], %s::timestamptz[], %s::timestamptz[])"
+    " with ordinality n(template, recipient, about, facts, urgent, made_at, due_at, ord) order by ord"
 )
 NOTICE = (
     "insert into notice (template, recipient, about, facts, urgent, made_at, due_at)"
@@ -103,10 +110,12 @@ NOTICE = (
 MAKE_KEYS = "insert into person_key (person_id, wrapped) select * from unnest(%s::text[], %s::bytea[])"
 DESTROY = "update person_key set wrapped = null, destroyed_at = now() where person_id = any(%s) and wrapped is not null"
 WAKE = b"notify outbox"
+SINGLY_MOST = 16  # records that one command saves one by one
+A_STATEMENT = 5_000  # rows of a set
 
 SAVE_ONE = "update {kind} set body = %s::jsonb, version = %s, division = %s where id = %s and version = %s"
 MAKE_ONE = "insert into {kind} (body, version, division, id) values (%s::jsonb, %s, %s, %s)"
-HISTORY_OF_ONE = (
+HISTORY_OF_SAVED = (
     "insert into {kind}_history (id, version, effective_on, known_at, body)"
     " select id, version, %s::date, %s::timestamptz, body from saved"
 )
@@ -118,7 +127,7 @@ OUTBOX_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> None:
-    """Sends the statements of many decisions at once; inside a pipeline they travel together."""
+    """Sends the statements of many decisions, or of one that changed many records; inside a pipeline they travel together."""
     effective = _effective_on(outcome, context)
     groups: dict[tuple[str, bool], list[tuple[str, int, str, str]]] = defaultdict(list)
     for change in outcome.changes:
@@ -129,14 +138,13 @@ def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys,
     if keys.made:
         connection.execute(MAKE_KEYS, (list(keys.made), list(keys.made.values())))
     for (kind, new), rows in groups.items():
-        ids, versions, divisions, bodies = (list(column) for column in zip(*rows, strict=True))
-        connection.execute((INSERT if new else UPDATE).format(kind=kind), (ids, versions, divisions, bodies))
-        connection.execute(HISTORY.format(kind=kind), (effective, context.now, ids, versions, bodies))
-    if outcome.events:
-        columns = (list(column) for column in zip(*outbox, strict=True))
+        for columns in _columns(rows):
+            saved = ((INSERT if new else UPDATE).format(kind=kind), columns)
+            connection.execute(*_folded([saved, (HISTORY_OF_SAVED.format(kind=kind), (effective, context.now))]))
+    for columns in _columns(outbox):
         connection.execute(OUTBOX, (context.now, traceparent, *columns))
-    for notice in outcome.notices:
-        connection.execute(NOTICE, _notice(notice, context.now))
+    for columns in _columns([_notice(notice, context.now) for notice in outcome.notices]):
+        connection.execute(NOTICES, columns)
     if outcome.destroyed:
         connection.execute(DESTROY, (outcome.destroyed,))
 
@@ -151,15 +159,28 @@ def write_and_end(
 ) -> None:
     """Sends what one command wants written, then what comes `last`, then the commit, in one message.
 
-    One statement's parts see none of each other's rows, so two records, whose order may matter, are saved one by one.
+    One statement's parts see none of each other's rows, so two records, whose order may matter, are saved one by one;
+    above `SINGLY_MOST` they are saved kind by kind as sets, and the message holds only what comes last.
     """
-    saves = [_record_parts(change, _effective_on(outcome, context), context.now, keys) for change in outcome.changes]
+    wake = [WAKE] if outcome.events else []
+    if len(outcome.changes) > SINGLY_MOST:
+        write(connection, outcome, context, keys, traceparent)
+        together(connection, *last, b"commit", *wake)
+        return
+    effective = _effective_on(outcome, context)
+    saves = [_record_parts(change, effective, context.now, keys) for change in outcome.changes]
     rest = [*_rest(outcome, context, keys, traceparent), *last]
     if len(saves) > 1 or outcome.destroyed:
         statements = [*map(_folded, saves), *rest]
     else:
         statements = [_folded([*chain.from_iterable(saves), *rest])]
-    together(connection, *statements, b"commit", *([WAKE] if outcome.events else []))
+    together(connection, *statements, b"commit", *wake)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[list[Any]]]:
+    """Rows as columns, at most `A_STATEMENT` of them a statement."""
+    for start in range(0, len(rows), A_STATEMENT):
+        yield [list(column) for column in zip(*rows[start : start + A_STATEMENT], strict=True)]
 
 
 def _folded(parts: Sequence[Statement]) -> Statement:
@@ -191,7 +212,7 @@ def _record_parts(change: Change, effective: dt.date, now: dt.datetime, keys: Pe
     if change.old is not None:
         values.append(change.old)
     sql = (MAKE_ONE if change.old is None else SAVE_ONE).format(kind=kind) + " returning id, version, body"
-    return [(sql, values), (HISTORY_OF_ONE.format(kind=kind), (effective, now))]
+    return [(sql, values), (HISTORY_OF_SAVED.format(kind=kind), (effective, now))]
 
 
 def _effective_on(outcome: Outcome, context: Context) -> dt.date:

@@ -1,0 +1,115 @@
+"""Hard cases of a matching run on real PostgreSQL: at size, against others' locks, killed half-way, around people's lives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from banyan.contracts import matching as m
+from banyan.runtime.host import jobs
+from tests.flows.matching_platform import Platform, matching_on, triaged, workers
+from tests.rules.matching_given import COUNTY, DUTY
+
+MANY = 40
+WAIT_S = 30.0
+
+
+@pytest.fixture
+def platform(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Matching with nobody in it yet."""
+    with matching_on(postgres.url, tmp_path_factory.mktemp("run")) as running:
+        yield running
+
+
+def computed(platform: Platform, **other: Any) -> str:
+    """A run over the county that has its result."""
+    id = str(platform.do(DUTY, m.StartRun(division=COUNTY, reason="集中派单", **other))["id"])
+    assert jobs.turn(platform.bus) == 1
+    return id
+
+
+def confirmed(platform: Platform) -> str:
+    """A run whose offers are to be sent out."""
+    id = computed(platform)
+    platform.do(DUTY, m.ConfirmRun(run_id=id))
+    return id
+
+
+def state_of(platform: Platform, id: str) -> str:
+    """The run's state as its officer sees it."""
+    return str(platform.ask(DUTY, m.GetRun(run_id=id)).state)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Polls; fails after half a minute."""
+    ends = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def count(platform: Platform, sql: str) -> int:
+    """One number."""
+    return int(platform.rows(sql)[0][0])
+
+
+SENT = "select count(*) from request where state = 'dispatched'"
+WRITTEN = {
+    "request_history": "select count(*) from request_history h join request r using (id, version) where h.body = r.body",
+    "worker_history": "select count(*) from worker_history h join worker w using (id, version) where h.body = w.body",
+    "offers": "select count(*) from outbox o join request r on r.id = o.aggregate_id and r.version = o.aggregate_version"
+    f" where o.type = '{m.OfferMade.type_name()}'",
+    "loads": f"select count(*) from outbox where type = '{m.WorkerLoadChanged.type_name()}'",
+    "notices": "select count(distinct about) from notice where template = 'offer'",
+}
+
+
+def test_many_offers_are_written_as_sets_each_with_all_that_belongs_to_it(platform: Platform) -> None:
+    workers(platform, MANY // 2, weekly_capacity=2)
+    for _ in range(MANY):
+        triaged(platform)
+    id = confirmed(platform)
+    before = {name: count(platform, sql) for name, sql in WRITTEN.items()}
+    assert jobs.turn(platform.bus) == 1 and state_of(platform, id) == "applied"
+    assert count(platform, SENT) == MANY
+    after = {name: count(platform, sql) for name, sql in WRITTEN.items()}
+    assert after == {
+        "request_history": MANY,
+        "worker_history": MANY // 2,
+        "offers": MANY,
+        "loads": MANY,
+        "notices": MANY,
+    }
+    assert before["offers"] == before["loads"] == before["notices"] == 0
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_nobody_sees_half_of_a_run_and_one_whose_session_ends_half_way_is_sent_out_once(
+    platform: Platform, ended: bool
+) -> None:
+    workers(platform, 10, weekly_capacity=2)
+    waiting = [triaged(platform) for _ in range(20)]
+    id = confirmed(platform)
+    with platform.pool.connection() as other, other.transaction():
+        other.execute("select 1 from request where id = %s for update", (waiting[-1],))
+        sending = threading.Thread(target=jobs.turn, args=(platform.bus,))
+        sending.start()
+        blocked = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%%from request%%'"
+        until(lambda: bool(platform.rows(blocked)))
+        assert count(platform, SENT) == 0 and state_of(platform, id) == "confirmed"
+        assert platform.ask(DUTY, m.Requests()).items, "questions are answered meanwhile"
+        triaged(platform)  # and so are orders
+        if ended:
+            platform.rows(
+                "select pg_terminate_backend(pid) from pg_stat_activity where pid = %s", *platform.rows(blocked)[0]
+            )
+            until(lambda: bool(platform.rows(blocked)))
+    sending.join()
+    if state_of(platform, id) == "confirmed":
+        jobs.turn(platform.bus)
+    assert state_of(platform, id) == "applied" and count(platform, SENT) == 20
+    assert count(platform, "select count(*) from notice where template = 'offer'") == 20
