@@ -47,9 +47,10 @@ def test_it_is_as_good_as_another_solver_finds_over_all_pairs(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_compiled_and_the_plain_sweep_give_the_same_pairs(seed: int) -> None:
+def test_the_compiled_and_the_plain_sweep_give_the_same_pairs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if compiled() is None:
         pytest.skip("numba is not installed")
+    monkeypatch.setattr("services.matching.optimum.sweep.CHUNK_LEAST", 7)  # so that the cores share even so few
     problem = crowded(seed)
     prices = np.random.default_rng(seed).integers(0, 25_000, len(problem.workers))
     above = np.random.default_rng(seed).integers(0, 20_000, len(problem))

@@ -92,9 +92,8 @@ class Live(Plan):
         row = stand.rows[worker : worker + 1].copy()
         row["free"] += capacity - row["capacity"]
         row["capacity"] = capacity
-        looked += self._empty(worker, np.zeros(0, np.int64))
-        looked += self._join(Joiner(stand.worker_ids[worker], row[0], stand.proficiency[worker].copy()), worker)
-        return self._told(looked, movable)
+        self._settle_in(Joiner(stand.worker_ids[worker], row[0], stand.proficiency[worker].copy()), worker)
+        return self._told(looked + self._revalue(worker), movable)
 
     def offer_out(self, requests: Sequence[int]) -> None:
         """Offers go out: these planned requests stand fast with their workers. Refuses (ValueError) one without a worker."""

@@ -184,16 +184,44 @@ class Plan:
 
     def _join(self, joiner: Joiner, number: int) -> int:
         """A worker without pairs gets theirs, and their places go out."""
+        self._settle_in(joiner, number)
+        request, value = self.stand.claims(number, self._open(), self.net.surplus, CLAIMS_MOST)
+        pairs = self._link(Pairs(request, np.full(len(request), number), value))
+        self.net.pair_on[pairs] = True
+        return int(paths.give_out(self.net, number))
+
+    def _settle_in(self, joiner: Joiner, number: int) -> None:
+        """The worker as they are now, with the places that they give; nothing is proved of them."""
         self.stand.join(joiner, number)
         start, cost = places_of(self.stand.rows[number : number + 1], self.stand.bands)
         self.ladder[number], self.free[number] = len(self.net.place_cost), start[1]
         self.net = self.net._replace(place_cost=np.concatenate([self.net.place_cost, cost]))
         self._places(number, 0)
         self._proved_price[number] = NEVER
-        request, value = self.stand.claims(number, self._open(), self.net.surplus, CLAIMS_MOST)
-        pairs = self._link(Pairs(request, np.full(len(request), number), value))
-        self.net.pair_on[pairs] = True
-        return int(paths.give_out(self.net, number))
+
+    def _revalue(self, worker: int) -> int:
+        """A worker's pairs and places have changed. The price becomes the least that the pairs allow, so that whom this leaves
+        as well off as before stays; the others, and whom no place is left for, are placed anew."""
+        held = self.net
+        pairs = net.chain(held.first_of_worker[worker], held.next_of_worker)
+        requests = held.pair_request[pairs].astype(np.int64)
+        held.pair_value[pairs] = self.stand.values(requests, np.full(len(pairs), worker))
+        asked = (held.pair_value[pairs] - held.surplus[requests])[held.pair_on[pairs]]
+        theirs = net.chain(held.head[worker], held.after)
+        theirs = theirs[np.argsort(held.surplus[theirs], kind="stable")]
+        out = theirs[: max(0, len(theirs) - held.places[worker])]
+        least = net.cost(held, worker, len(theirs) - len(out) - 1) if len(theirs) > len(out) else 0
+        held.price[worker] = max(least, int(asked.max(initial=0)))
+        surplus = held.pair_value[held.by[theirs]] - held.price[worker]
+        anew = (surplus != held.surplus[theirs]) | np.isin(theirs, out)
+        for request, left in zip(theirs[anew].tolist(), surplus[anew].tolist(), strict=True):
+            self._turn(request, on=False)
+            if left < 0 or request in out:
+                net.part(held, request)
+            held.surplus[request] = max(0, left) if held.mate[request] >= 0 else 0
+        moving = theirs[anew]
+        looked = int(paths.give_out(held, worker))
+        return looked + int(paths.place_anew(held, moving[np.lexsort((moving, -self.stand.serving[moving]))]))
 
     def _told(self, looked: int, movable: Sequence[int]) -> Change:
         """What moved since the last change; offers that were let move stand fast again."""

@@ -8,7 +8,7 @@ the bound holds for every pair is tested against the table itself.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,21 @@ class Layer(NamedTuple):
 
     requests: Ints
     own: Ints
+
+
+class Ordered(NamedTuple):
+    """Postings in the order of looking: their places, what each has of its own, the most of each bucket (far below 0 for an
+    empty one)."""
+
+    place: Ints
+    net: Ints
+    best: Ints
+
+    def by_place(self) -> Ints:
+        """What each posting has of its own, by its place."""
+        own = np.empty(len(self.net), np.int64)
+        own[self.place] = self.net
+        return own
 
 
 class Sheet:
@@ -64,22 +79,53 @@ class Sheet:
         )
         return [Layer(order[which[order] == number], self.own(figures)) for number, figures in enumerate(sets)]
 
-    def own(self, figures: Ints) -> Ints:
-        """Each posting's points that no request changes."""
+    def own(self, figures: Ints, rows: Rows | None = None) -> Ints:
+        """The points of each posting, or of the rows given, that no request changes."""
+        rows = self.pool if rows is None else rows
         facts = dict(zip(FIGURE_NAMES, figures.tolist(), strict=True))
-        columns = {name: self.pool[name].astype(np.int64) for name in WORKER_NAMES}
-        points = np.zeros(len(self.pool), np.int64)
+        columns = {name: rows[name].astype(np.int64) for name in WORKER_NAMES}
+        points = np.zeros(len(rows), np.int64)
         for term in OF_WORKER:
             names = term.__code__.co_varnames[: term.__code__.co_argcount]
             points += term(*[columns.get(name, facts.get(name)) for name in names])
         return points
 
-    def best_of_cells(self, net: Ints) -> Ints:
-        """The most that any posting of each bucket has of its own; far below 0 for an empty one."""
+    @cached_property
+    def bucket(self) -> Ints:
+        """The bucket of each posting."""
+        return np.repeat(np.arange(len(self.start)), self.count)
+
+    def ordered(self, net: Ints) -> Ordered:
+        """Each bucket's postings by what they have of their own, most first."""
+        order = np.lexsort((-net, self.bucket))
+        own = net[order]
         best, holds = np.full(len(self.start), NOTHING, np.int64), self.count > 0
-        if len(net):
-            best[holds] = np.maximum.reduceat(net, self.start[holds])
-        return best
+        best[holds] = own[self.start[holds]]
+        return Ordered(order, own, best)
+
+    def takes(self, row: Any, proficiency: Any) -> bool:
+        """Whether a worker as they are now stands where the sheet has them: in the same cell and in the same fields."""
+        at = np.flatnonzero(self.where[row["worker"]] >= 0)
+        here = self.bucket[self.where[row["worker"]][at]]
+        now = [grid.bucket(field, int(row["x"]), int(row["y"])) for field in np.flatnonzero(proficiency).tolist()]
+        return here.tolist() == now
+
+    def change(self, row: Any, proficiency: Any) -> Ints:
+        """Writes a worker whom it `takes` over their postings; answers the places."""
+        fields = np.flatnonzero(proficiency)
+        places = self.where[row["worker"]][fields]
+        self.pool[places] = row
+        self.pool["proficiency"][places] = proficiency[fields]
+        return places
+
+    def order_anew(self, ordered: Ordered, figures: Ints, places: Ints) -> None:
+        """Brings the buckets of changed postings in order again."""
+        for bucket in self.bucket[places].tolist():
+            span = slice(self.start[bucket], self.start[bucket] + self.count[bucket])
+            own = self.own(figures, self.pool[span])
+            order = np.argsort(-own, kind="stable")
+            ordered.place[span], ordered.net[span] = self.start[bucket] + order, own[order]
+            ordered.best[bucket] = own[order[0]]
 
 
 NOTHING = -(1 << 60)

@@ -1,7 +1,8 @@
 """The problem as it stands now: workers and requests as they change, and the looks through all pairs that a repair needs.
 
 Requests and workers are known by their numbers, which never change: those of the problem first, then each as it comes.
-The batch's sheet goes on serving; workers who changed since stand beside it as `fresh`, until there are too many.
+The batch's sheet goes on serving: who leaves gives no place in it, who changes is written over. Workers who are new or have
+moved stand beside it as `fresh` until the next look through all pairs.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from services.matching.optimum.problem import NAMED, Problem
-from services.matching.optimum.sheet import NOTHING, Layer, Sheet
+from services.matching.optimum.marks import Marks
+from services.matching.optimum.problem import Problem
+from services.matching.optimum.sheet import NOTHING, Layer, Ordered, Sheet
 from services.matching.optimum.sweep import Pairs, compiled, sweep
 from services.matching.ranking import vector
 from services.matching.ranking.arrays import Ints, Rows, Workers
@@ -28,6 +30,8 @@ from services.matching.ranking.measures import (
 )
 
 FRESH_MOST = 64
+"""With more workers than these who are new or have moved, a look through all pairs first lays out a new sheet."""
+WANTED = ("x_wanted", "y_wanted", "limit_m", "field_wanted")
 CLAIMS_MOST = 256
 """So many requests at the most are looked at anew at once for one worker who is new."""
 GROWTH_PERCENT = 150
@@ -63,12 +67,10 @@ class Stand:
         self.request_ids, self.worker_ids = list(problem.request_ids), list(problem.workers.ids)
         self.demand, self.lines, self.serving = problem.demand, problem.lines, problem.serving
         self.rows, self.proficiency = problem.workers.rows.copy(), problem.workers.proficiency.copy()
-        self.named: dict[int, dict[int, int]] = {}
-        for request, worker, mark in problem.named.tolist():
-            self.named.setdefault(request, {})[worker] = mark
-        self.sheet, self.fresh, self.gone = Sheet(problem), set[int](), set[int]()
+        self.marks, self.sheet, self.fresh = Marks(problem.named.copy()), Sheet(problem), set[int]()
+        self.wanted = {name: problem.demand[name].copy() for name in WANTED}
         self._problem: Problem | None = problem
-        self._own: dict[bytes, tuple[int, Ints, Ints]] = {}
+        self._own: dict[bytes, tuple[int, Ordered]] = {}
         self.figures = np.full(len(problem), -1, np.int64)
         while (self.figures < 0).any():  # one turn a set; a province has one, or one a county
             first = int(self.figures.argmin())
@@ -92,8 +94,12 @@ class Stand:
             column = roomy(getattr(self, name), number + 1)
             column[number] = value
             setattr(self, name, column)
+        for name, column in self.wanted.items():
+            self.wanted[name] = roomy(column, number + 1)
+            self.wanted[name][number] = arrival.demand[name]
         self.request_ids.append(arrival.id)
-        self.named[number] = dict(arrival.named)
+        for worker, mark in arrival.named.items():
+            self.marks.put(number, worker, mark)
         self.figures = roomy(self.figures, number + 1)
         self.figures[number] = self._own_of(number)[0]
         self._problem = None
@@ -101,8 +107,7 @@ class Stand:
 
     def exclude(self, request: int, worker: int) -> None:
         """The pair can never be any more."""
-        marks = self.named.setdefault(request, {})
-        marks[worker] = marks.get(worker, 0) | EXCLUDED
+        self.marks.put(request, worker, EXCLUDED)
         self._problem = None
 
     def join(self, joiner: Joiner, number: int) -> None:
@@ -112,30 +117,32 @@ class Stand:
             self.rows, self.proficiency = roomy(self.rows, number + 1), roomy(self.proficiency, number + 1)
         self.rows[number], self.proficiency[number] = joiner.row, joiner.proficiency
         self.rows["worker"][number] = number
-        self.gone.discard(number)
-        self.fresh.add(number)
-        if len(self.fresh) > FRESH_MOST:
-            self._renew()
+        if number < len(self.sheet.where) and self.sheet.takes(self.rows[number], self.proficiency[number]):
+            self.fresh.discard(number)
+            self._change(number)
+        else:
+            self._hide(number)
+            self.fresh.add(number)
 
     def leave(self, worker: int) -> None:
         """A worker gives no places any more."""
         self.fresh.discard(worker)
-        self.gone.add(worker)
+        self.rows["free"][worker] = 0
+        self._hide(worker)
 
     def best_of(self, request: int, prices: Ints, k: int) -> tuple[Ints, Ints]:
         """The k best pairs of one request at the prices, whatever they are worth, best first: (worker, value)."""
-        listed = self._of_sheet(prices)
         kernel, number = compiled(), np.array([request])
         above = np.array([NOTHING // 2])
         if kernel is None:
-            pairs = self._listed(number, listed, np.full(self.requests, above[0]), k)
+            pairs = self._listed(number, prices, np.full(self.requests, above[0]), k)
             worker, value = pairs.worker, pairs.value
         else:
-            _, own, best = self._own_of(request)
-            sheet, named, only = self.sheet, self._marks_of(request), slice(request, request + 1)
+            sheet, only = self.sheet, slice(request, request + 1)
+            named = self._of_sheet(self.marks.of_request(request))
             _, worker, value = kernel(
-                sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, own, best, listed,
-                np.zeros(1, np.int64), self.demand[only], self.lines[only], self.serving[only], above, named,
+                sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, *self._own_of(request)[1],
+                prices, np.zeros(1, np.int64), self.demand[only], self.lines[only], self.serving[only], above, named,
                 np.array([0, len(named)]), k,
             )  # fmt: skip
         if self.fresh:
@@ -148,10 +155,11 @@ class Stand:
 
     def claims(self, worker: int, among: Ints, above: Ints, k: int) -> tuple[Ints, Ints]:
         """The requests among those named whose pair with a worker is worth most more than `above`: (request, value)."""
-        row, demand = self.rows[worker], self.demand[among]
-        reach = demand["limit_m"]
-        near = (np.abs(demand["x_wanted"] - row["x"]) <= reach) & (np.abs(demand["y_wanted"] - row["y"]) <= reach)
-        able = among[near & (self.proficiency[worker][demand["field_wanted"]] > 0)]
+        row, many = self.rows[worker], self.requests
+        x, y, reach, field = (self.wanted[name][:many] for name in WANTED)
+        near = (np.abs(x - row["x"]) <= reach) & (np.abs(y - row["y"]) <= reach)
+        near &= (self.proficiency[worker] > 0)[field]
+        able = among[near[among]]
         value = self.values(able, np.full(len(able), worker))
         gain = value - above[able]
         order = np.lexsort((able, -gain))[:k]
@@ -160,8 +168,9 @@ class Stand:
 
     def better(self, among: Ints, prices: Ints, above: Ints, k: int) -> Pairs:
         """Up to k pairs of each request that are worth more than `above` at the prices, best first; over all workers."""
-        listed = self._of_sheet(prices)
-        parts = [self._listed(among, listed, above, k)] if len(among) else []
+        if len(self.fresh) > FRESH_MOST:
+            self._renew()
+        parts = [self._listed(among, prices, above, k)] if len(among) else []
         for worker in sorted(self.fresh):
             if prices[worker] < NEVER:
                 request, value = self.claims(worker, among, above + prices[worker], CLAIMS_MOST)
@@ -177,8 +186,7 @@ class Stand:
         facts |= {name: rows[name].astype(np.int64) for name in WORKER_NAMES}
         facts["proficiency"] = self.proficiency[worker, demand["field_wanted"]].astype(np.int64)
         east, north = facts["x"] - facts["x_wanted"], facts["y"] - facts["y_wanted"]
-        pairs = zip(request.tolist(), worker.tolist(), strict=True)
-        marks = np.array([self.named.get(r, {}).get(w, 0) for r, w in pairs], np.int64)
+        marks = self.marks.of(request, worker)
         facts |= {
             "distance_m": floor_sqrt(east * east + north * north),
             "overlap_slots": np.bitwise_count(facts["slots"] & facts["slots_wanted"]).astype(np.int64),
@@ -193,15 +201,14 @@ class Stand:
     def problem(self) -> Problem:
         """All requests that ever came and the workers of the sheet, as a sweep reads them."""
         if self._problem is None:
-            many, listed = self.requests, len(self.sheet.problem.workers)
-            named = [(r, w, m) for r in sorted(self.named) for w, m in sorted(self.named[r].items()) if w < listed]
+            many = self.requests
             self._problem = replace(
                 self.sheet.problem,
                 request_ids=self.request_ids,
                 demand=self.demand[:many],
                 lines=self.lines[:many],
                 serving=self.serving[:many],
-                named=np.array(named, NAMED),
+                named=self._of_sheet(self.marks.rows),
             )
         return self._problem
 
@@ -210,44 +217,45 @@ class Stand:
         view, problem = copy.copy(self.sheet), self.problem()
         view.problem = problem
         view.named_start = np.searchsorted(problem.named["request"], np.arange(len(problem) + 1))
-        layers = [Layer(among[self.figures[among] == number], own) for number, own, _ in self._own.values()]
+        layers = [
+            Layer(among[self.figures[among] == number], ordered.by_place()) for number, ordered in self._own.values()
+        ]
         view.layers = [layer for layer in layers if len(layer.requests)]
         return sweep(view, prices[: len(problem.workers)], above, k)
 
-    def _of_sheet(self, prices: Ints) -> Ints:
-        """The prices, at which nobody comes to a worker whom the sheet does not know as they are."""
-        unlike = self.fresh | self.gone
-        if not unlike:
-            return prices
-        prices = prices.copy()
-        prices[sorted(unlike)] = NEVER
-        return prices
+    def _of_sheet(self, named: Rows) -> Rows:
+        """Those of the rows whose worker the sheet knows."""
+        return named[named["worker"] < len(self.sheet.where)]
 
-    def _marks_of(self, request: int) -> Rows:
-        listed = len(self.sheet.problem.workers)
-        marks = self.named.get(request, {})
-        return np.array([(0, worker, mark) for worker, mark in sorted(marks.items()) if worker < listed], NAMED)
+    def _hide(self, worker: int) -> None:
+        """The sheet's postings of a worker give no place."""
+        if worker < len(self.sheet.where):
+            places = self.sheet.where[worker]
+            self.sheet.pool["free"][places[places >= 0]] = 0
 
-    def _own_of(self, request: int) -> tuple[int, Ints, Ints]:
-        """Of the request's set of figures: its number, each posting's own points, the best of each cell."""
+    def _change(self, worker: int) -> None:
+        """The sheet's postings of a worker are written anew."""
+        places = self.sheet.change(self.rows[worker], self.proficiency[worker])
+        for key, (_, ordered) in self._own.items():
+            self.sheet.order_anew(ordered, np.frombuffer(key, np.int64), places)
+
+    def _own_of(self, request: int) -> tuple[int, Ordered]:
+        """Of the request's set of figures: its number, and the postings by the points that no request changes."""
         row = self.demand[request]
         figures = np.array([row[name] for name in FIGURE_NAMES], np.int64)
         key = figures.tobytes()
         if key not in self._own:
-            own = self.sheet.own(figures)
-            self._own[key] = (len(self._own), own, self.sheet.best_of_cells(own))
+            self._own[key] = (len(self._own), self.sheet.ordered(self.sheet.own(figures)))
         return self._own[key]
 
     def _renew(self) -> None:
         """A sheet of all workers as they are now."""
         rows = self.rows[: self.workers].copy()
-        rows["free"][sorted(self.gone)] = 0
         workers = Workers(list(self.worker_ids), rows, self.proficiency[: self.workers])
-        self.sheet = Sheet(replace(self.problem(), workers=workers))
-        keys, self._own = list(self._own), {}
-        for number, key in enumerate(keys):
+        self.sheet = Sheet(replace(self.problem(), workers=workers, named=self.marks.rows))
+        for key, (number, _) in list(self._own.items()):
             own = self.sheet.own(np.frombuffer(key, np.int64))
-            self._own[key] = (number, own, self.sheet.best_of_cells(own))
+            self._own[key] = (number, self.sheet.ordered(own))
         self.fresh.clear()
         self._problem = None
 

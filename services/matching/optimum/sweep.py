@@ -5,7 +5,9 @@ Both forms read the table's own formulas and give the same pairs in the same ord
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -15,6 +17,9 @@ from services.matching.optimum.sheet import Layer, Sheet
 from services.matching.ranking import kernel, vector
 from services.matching.ranking.arrays import Ints
 from services.matching.ranking.measures import block_facts
+
+CHUNKS, CHUNK_LEAST = 16, 500
+"""The cores share the requests in so many chunks at the most, none of fewer."""
 
 
 class Pairs(NamedTuple):
@@ -57,12 +62,19 @@ def sweep(sheet: Sheet, prices: Ints, above: Ints, k: int, *, plain: bool = Fals
 def _fused(
     compiled_sweep: Any, sheet: Sheet, layer: Layer, prices: Ints, above: Ints, k: int
 ) -> tuple[Ints, Ints, Ints]:
-    problem = sheet.problem
-    net = layer.own - prices[sheet.worker]
-    counts, worker, value = compiled_sweep(
-        sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, net, sheet.best_of_cells(net),
-        prices, layer.requests, problem.demand, problem.lines, problem.serving, above, problem.named, sheet.named_start, k,
-    )  # fmt: skip
+    """The layer's requests in chunks, which the cores take in turn: the kernel does not hold the interpreter's lock."""
+    problem, ordered = sheet.problem, sheet.ordered(layer.own - prices[sheet.worker])
+
+    def look(asked: Ints) -> tuple[Ints, Ints, Ints]:
+        return compiled_sweep(  # type: ignore[no-any-return]
+            sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, *ordered, prices, asked,
+            problem.demand, problem.lines, problem.serving, above, problem.named, sheet.named_start, k,
+        )  # fmt: skip
+
+    chunks = np.array_split(layer.requests, max(1, min(CHUNKS, len(layer.requests) // CHUNK_LEAST)))
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as cores:
+        found = list(cores.map(look, chunks)) if len(chunks) > 1 else [look(layer.requests)]
+    counts, worker, value = (np.concatenate(column) for column in zip(*found, strict=True))
     return np.repeat(layer.requests, counts), worker.astype(np.int64), value
 
 

@@ -52,8 +52,8 @@ def net_value(p: Any, q: Any, mark: int, line: Any, serving: int, price: int) ->
 
 @njit
 def look(
-    pool: Any, start: Any, count: Any, worker: Any, keys: Any, net: Any, best: Any, prices: Any, marks: Any,
-    q: Any, line: Any, serving: int, above: int, values: Any, workers: Any,
+    pool: Any, start: Any, count: Any, worker: Any, keys: Any, order: Any, net: Any, best: Any, prices: Any,
+    marks: Any, q: Any, line: Any, serving: int, above: int, values: Any, workers: Any,
 ) -> int:  # fmt: skip
     """Fills the best pairs of one request worth more than `above` after prices; answers how many."""
     held, floor, k = 0, above, len(values)
@@ -72,9 +72,10 @@ def look(
             near = most - (q.nearest_points * floor_sqrt(north * north + east * east)) // q.limit_m
             if near + best[bucket] <= floor:
                 continue
-            for place in range(start[bucket], start[bucket] + count[bucket]):
-                if near + net[place] <= floor:
-                    continue
+            for at in range(start[bucket], start[bucket] + count[bucket]):
+                if near + net[at] <= floor:
+                    break  # a bucket is read by what its postings have of their own, most first
+                place = order[at]
                 slot = np.int64(worker[place])
                 mark = np.int64(marks[slot])
                 if mark & EARLIER:
@@ -90,14 +91,14 @@ def look(
 def build(stamp: int) -> Callable[..., Any]:
     """The compiled sweep. The stamp is closed over, so a kernel cached from other sources is never loaded."""
 
-    @njit(cache=True)
+    @njit(cache=True, nogil=True)
     def sweep(
-        pool: Any, start: Any, count: Any, worker: Any, where: Any, keys: Any, net: Any, best: Any, prices: Any,
-        order: Any, demand: Any, lines: Any, serving: Any, above: Any, named: Any, named_start: Any, k: int,
+        pool: Any, start: Any, count: Any, worker: Any, where: Any, keys: Any, order: Any, net: Any, best: Any,
+        prices: Any, asked: Any, demand: Any, lines: Any, serving: Any, above: Any, named: Any, named_start: Any, k: int,
     ) -> Any:  # fmt: skip
         if stamp < 0:
             k = 1
-        many = len(order)
+        many = len(asked)
         marks = np.zeros(len(prices), np.int8)
         counts = np.zeros(many, np.int64)
         room = max(1024, many * min(k, 4))
@@ -105,12 +106,12 @@ def build(stamp: int) -> Callable[..., Any]:
         values, workers = np.empty(k, np.int64), np.empty(k, np.int64)
         total = 0
         for at in range(many):
-            r = order[at]
+            r = asked[at]
             q = demand[r]
             for n in range(named_start[r], named_start[r + 1]):
                 marks[named[n].worker] = named[n].mark
             held = look(
-                pool, start, count, worker, keys, net, best, prices, marks, q, lines[r], serving[r], above[r],
+                pool, start, count, worker, keys, order, net, best, prices, marks, q, lines[r], serving[r], above[r],
                 values, workers,
             )  # fmt: skip
             for n in range(named_start[r], named_start[r + 1]):
