@@ -17,15 +17,16 @@ from banyan.runtime.host.jobs import Run as Work
 from banyan.runtime.host.jobs import job
 from services.matching import run_files
 from services.matching.domain.run import Run
-from services.matching.optimum import certificate
+from services.matching.optimum import certificate, earlier
 from services.matching.optimum.problem import NONE
 from services.matching.optimum.result import RESULT, Result
-from services.matching.snapshot import Snapshot, snapshot
+from services.matching.snapshot import Names, Snapshot, snapshot
 from services.matching.summary import summarise
 
 log = structlog.get_logger()
 SOLVER = "services.matching.optimum"
 SENDING = ":send"
+EARLIER = (*earlier.FILES, earlier.SAME)
 TRIES = 5
 APPLY_S = 600.0
 WAITING = "select id from run where state = %(state)s order by id limit 20"
@@ -57,7 +58,7 @@ def compute(work: Work) -> None:
 
 @job(waiting=confirmed_runs)
 def send_out(work: Work) -> None:
-    """Sends a result out in one step; where the state has moved on, it is computed anew for the state as it is."""
+    """Sends a result out in one step; where the state has moved on, it is repaired, or computed anew, for the state as it is."""
     record, renewed = _record(work, work.id.removesuffix(SENDING)), False
     moved_on = None
     for _ in range(TRIES):
@@ -65,7 +66,7 @@ def send_out(work: Work) -> None:
             before, now = run_files.names_of(db, record.id), snapshot(db, record.division)
             if before is None or before.state != now.names.state:
                 renewed = True
-                _keep_state(db, record, now)
+                _keep_state(db, record, now, before)
         try:
             if not _solved(work, record):
                 return None
@@ -89,11 +90,22 @@ def _record(work: Work, id: str) -> Run:
     return record
 
 
-def _keep_state(db: Db, record: Run, taken: Snapshot) -> None:
-    """Keeps what is to be solved, and forgets what an earlier state came to."""
-    with tempfile.TemporaryDirectory(prefix="banyan-run-") as folder:
-        certificate.write_inputs(Path(folder), taken.problem)
-        run_files.keep(db, record.id, Path(folder, certificate.INPUTS))
+def _keep_state(db: Db, record: Run, taken: Snapshot, before: Names | None = None) -> None:
+    """Keeps what is to be solved; what an earlier state came to is set aside, for its proof may be repaired."""
+    with tempfile.TemporaryDirectory(prefix="banyan-run-") as named:
+        folder = Path(named)
+        proved = before and all(
+            run_files.write_to(db, record.id, was, folder / to) for to, was in earlier.FILES.items()
+        )
+        for name in EARLIER:
+            run_files.forget(db, record.id, name)
+        if before and proved:
+            ids = ((names.request_ids, names.worker_ids) for names in (before, taken.names))
+            earlier.Same.of(*ids).write(folder)
+            for name in EARLIER:
+                run_files.keep(db, record.id, folder / name)
+        certificate.write_inputs(folder, taken.problem)
+        run_files.keep(db, record.id, folder / certificate.INPUTS)
     run_files.keep_names(db, record.id, taken.names)
     for name in (certificate.CERTIFICATE, RESULT):
         run_files.forget(db, record.id, name)
@@ -104,18 +116,20 @@ def _solved(work: Work, record: Run) -> bool:
 
     Refuses `run_failed` where the solver gave up; one that was killed is tried again with the job.
     """
-    with work.bus.own_db() as db:
-        if run_files.content(db, record.id, certificate.CERTIFICATE):
-            return True
-        inputs = run_files.content(db, record.id, certificate.INPUTS)
-    assert inputs is not None, "kept with the names"
-    with tempfile.TemporaryDirectory(prefix="banyan-run-") as folder:
-        Path(folder, certificate.INPUTS).write_bytes(inputs)
-        if not _computed(work, record, Path(folder)):
+    with tempfile.TemporaryDirectory(prefix="banyan-run-") as named:
+        folder = Path(named)
+        with work.bus.own_db() as db:
+            if run_files.content(db, record.id, certificate.CERTIFICATE):
+                return True
+            for name in (certificate.INPUTS, *EARLIER):
+                run_files.write_to(db, record.id, name, folder / name)
+        if not _computed(work, record, folder):
             return False
         with work.bus.own_db() as db:
-            run_files.keep(db, record.id, Path(folder, RESULT))
-            run_files.keep(db, record.id, Path(folder, certificate.CERTIFICATE))
+            for name in EARLIER:
+                run_files.forget(db, record.id, name)
+            run_files.keep(db, record.id, folder / RESULT)
+            run_files.keep(db, record.id, folder / certificate.CERTIFICATE)
     return True
 
 

@@ -57,6 +57,15 @@ def forget(db: Db, run_id: str, name: str) -> None:
     db.run(FORGET, {"id": run_id, "name": name})
 
 
+def write_to(db: Db, run_id: str, name: str, file: Path) -> bool:
+    """Writes a file that is kept where the path says; False, and nothing, where it is not kept."""
+    whole = content(db, run_id, name)
+    if whole is None:
+        return False
+    file.write_bytes(whole)
+    return True
+
+
 def digest_of(db: Db, run_id: str, name: str) -> str:
     """The SHA-256 of a file that is kept."""
     return str(db.rows(FILE, {"id": run_id, "name": name})[0][1])

@@ -46,7 +46,7 @@ OLD_RUNS = (
     "(select id from run where state in ('applied', 'cancelled', 'failed')"
     " and iso_instant(body #>> '{started_at}') < %(before)s)"
 )
-OLD_INPUTS = "delete from run_file where name = 'inputs.npz' and run_id in " + OLD_RUNS
+OLD_INPUTS = "delete from run_file where name not in ('certificate.npz', 'result.json') and run_id in " + OLD_RUNS
 OLD_NAMES = "delete from run_names where run_id in " + OLD_RUNS
 
 

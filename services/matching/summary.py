@@ -34,6 +34,7 @@ def summarise(problem: Problem, proof: Certificate, names: Names, result: Result
         policy=names.policy,
         left_out=names.left_out,
         took_ms=result.took_ms,
+        repaired=result.repaired,
         shares=(
             *_shares("county", names.counties, served, names.waited_days),
             *_shares("urgency", [str(step) for step in names.urgency], served, names.waited_days),

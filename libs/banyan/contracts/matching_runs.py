@@ -52,7 +52,8 @@ class Summary(Shape, frozen=True, kw_only=True):
     """What a run came to. `status`: optimal_all_pairs, or bounded (a gap is left over all pairs).
 
     `left_out`: open requests that are no part of a run: crises, protected ones, places that nobody knows. `renewed`: the
-    state had moved on, and it was computed anew before it was sent out. `table`, `policy`: what it counted by.
+    state had moved on, and it was computed for the state as it is before it was sent out; `repaired`: from the proof before,
+    for little had changed. `table`, `policy`: what it counted by.
     """
 
     status: str
@@ -69,6 +70,7 @@ class Summary(Shape, frozen=True, kw_only=True):
     left_out: int = 0
     took_ms: int = 0
     renewed: bool = False
+    repaired: bool = False
     shares: tuple[Share, ...] = ()
     loads: tuple[Load, ...] = ()
     options: tuple[Option, ...] = ()

@@ -1,6 +1,7 @@
 """`python -m services.matching.optimum FOLDER SECONDS`: solves a folder's inputs.npz at low priority.
 
-Writes certificate.npz and result.json (`Result`) beside it; each line on standard output is `requests with a better
+Where an earlier proof lies beside it (`earlier`), that one is repaired, if little has changed since. Writes
+certificate.npz and result.json (`Result`) beside it; each line on standard output is `requests with a better
 worker` and `all requests`, as it goes on.
 """
 
@@ -15,9 +16,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from services.matching.optimum import certificate
+from services.matching.optimum import certificate, earlier
 from services.matching.optimum.fair import points
 from services.matching.optimum.problem import NONE, Problem
+from services.matching.optimum.repair import repaired
 from services.matching.optimum.result import RESULT, Plain, Result
 from services.matching.optimum.solve import Told, solve
 from services.matching.ranking.arrays import Ints
@@ -44,15 +46,24 @@ def main(folder: Path, seconds: float) -> None:
     os.nice(NICENESS)
     begun = time.monotonic()
     problem = certificate.read_inputs(folder)
-    found = solve(problem, deadline_s=seconds, told=_tell(len(problem)))
+
+    def left() -> float:
+        return max(1.0, seconds - (time.monotonic() - begun))
+
+    before, tell = earlier.read(folder), _tell(len(problem))
+    mended = repaired(before[0], before[1], problem, before[2], deadline_s=left()) if before else None
+    if mended:
+        tell("priced", 0, mended.pairs)
+    found = mended or solve(problem, deadline_s=left(), told=tell)
     plain = None
     if problem.bands:
-        left = max(1.0, seconds - (time.monotonic() - begun))
-        other = solve(replace(problem, bands=()), deadline_s=left)
+        other = solve(replace(problem, bands=()), deadline_s=left())
         plain = Plain(other.objective - points(problem, found.assigned), other.served, full(problem, other.assigned))
     certificate.write_certificate(folder, certificate.Certificate.of(problem, found))
     took_ms = int((time.monotonic() - begun) * 1000)
-    (folder / RESULT).write_bytes(msgspec.json.encode(Result(took_ms, full(problem, found.assigned), plain)))
+    (folder / RESULT).write_bytes(
+        msgspec.json.encode(Result(took_ms, full(problem, found.assigned), plain, mended is not None))
+    )
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ class Plain(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How long solving took, how many workers have no free place left, and the plain optimum beside bands."""
+    """How long solving took, how many workers have no free place left, the plain optimum beside bands, and whether an
+    earlier proof was repaired instead of beginning anew."""
 
     took_ms: int
     full_workers: int
     plain: Plain | None = None
+    repaired: bool = False
