@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +17,15 @@ from services.matching.domain.holding import ladder, may_know
 from services.matching.domain.request import Request
 from services.matching.domain.roster import Roster
 from services.matching.domain.taking import CRISIS
-from services.matching.lists import OPEN, conditions
+from services.matching.lists import OPEN, PROTECTED, conditions
 from services.matching.tables import UNSENT, WITH_DUTY
 
-STARTED_BY = "iso_instant(body #>> '{accepted_at}') + (%(start_hours)s::bigint[])[urgency + 1] * interval '1 hour'"
-SOON = "%(now)s + (%(soon_min)s::bigint[])[urgency + 1] * interval '1 minute'"
+OWN_FIGURE = (
+    "(select (value ->> urgency::int)::bigint from jsonb_to_recordset(%({0})s::jsonb) as area (begins text, place int, value jsonb)"
+    " where starts_with(division, begins) order by place limit 1)"
+)
+STARTED_BY = f"iso_instant(body #>> '{{accepted_at}}') + {OWN_FIGURE.format('start_hours')} * interval '1 hour'"
+SOON = f"%(now)s + {OWN_FIGURE.format('board_soon_minutes')} * interval '1 minute'"
 KINDS = {
     "crisis": (f"urgency = {CRISIS} and {OPEN} and due = 'crisis'", "taken_at", "due_at"),
     "mine": (f"holder_account = %(account)s and {UNSENT} and due <> 'crisis'", "taken_at", "due_at"),
@@ -32,7 +37,6 @@ KINDS = {
 """kind → (condition, what it is sorted by within its urgency, when it is due); most urgent kind first."""
 KEY = "band, calm, at, id"
 BEFORE_ALL = "-1|0|1970-01-01T00:00:00+00:00|"
-HIDDEN = "confidentiality = 'protected'"
 
 
 @answers(m.DutyBoard)
@@ -69,17 +73,22 @@ def _board(query: m.DutyBoard, context: Context, db: Db) -> tuple[str, dict[str,
     parts, asked = conditions(db, query.division)
     within = " and ".join(parts)
     arms = (
-        f"select {band} as band, {CRISIS} - urgency as calm, {at} as at, id, '{kind}' as kind, {due} as due, {HIDDEN} as hidden"
+        f"select {band} as band, {CRISIS} - urgency as calm, {at} as at, id, '{kind}' as kind, {due} as due, {PROTECTED} as hidden"
         f" from request where {condition} and {within}"
         for band, (kind, (condition, at, due)) in enumerate(KINDS.items())
     )
     asked |= {
         "now": context.now,
         "account": context.actor,
-        "soon_min": context.figure("board_soon_minutes", division=query.division),
-        "start_hours": context.figure("start_hours", division=query.division),
+        **{name: _by_area(name, context) for name in ("board_soon_minutes", "start_hours")},
     }
     return f"with board as ({' union all '.join(arms)})", asked
+
+
+def _by_area(name: str, context: Context) -> str:
+    """A figure by urgency for `OWN_FIGURE`: each request's own division decides, not the one that is asked for."""
+    rows = enumerate(context.policy.by_area(name, context.today))
+    return json.dumps([{"begins": begins, "place": place, "value": value} for place, (begins, value) in rows])
 
 
 def _unknown(board: str, asked: dict[str, Any], context: Context, db: Db) -> list[str]:

@@ -7,25 +7,40 @@ from typing import Any
 from banyan.contracts import matching as m
 from banyan.contracts import matching_shapes as shapes
 from banyan.kernel.context import Context
-from banyan.kernel.divisions import prefix
+from banyan.kernel.divisions import level, prefix
 from banyan.runtime.commands.store import Db, answers
 from services.matching import sight
 from services.matching.domain import said
-from services.matching.domain.holding import may_know
+from services.matching.domain.holding import may_count, may_know
 from services.matching.domain.request import Request
+from services.matching.domain.said import FINE
 from services.matching.domain.taking import CRISIS
 
 MOST = 500
 OPEN = "state not in ('followed_up', 'closed')"
+PROTECTED = "confidentiality = 'protected'"
 
 
 def conditions(db: Db, division: str | None) -> tuple[list[str], dict[str, Any]]:
-    """What every list begins with: the caller's reach, and a division within it."""
-    parts, asked = [db.jurisdiction("division", "field")], {}
+    """What every list and count begins with: the caller's reach, a division within it, and without those protected
+    requests that are not even a number to the caller."""
+    parts: list[str] = [db.jurisdiction("division", "field")]
+    asked: dict[str, Any] = {}
     if division:
         parts.append("division like %(division)s")
         asked["division"] = f"{prefix(division)}%"
+    protected = db.records(Request, " and ".join([*parts, PROTECTED]), asked) if _near(db.context, division) else []
+    untold = [r.id for r in protected if not may_know(r, db.context) and not may_count(r, division, db.context)]
+    if untold:
+        parts.append("id <> all(%(untold)s)")
+        asked["untold"] = untold
     return parts, asked
+
+
+def _near(context: Context, division: str | None) -> bool:
+    """Whether a town or village is asked for, or all that one of the caller's grants reaches."""
+    asked = [division] if division else [g.division for g in context.caller.grants if g.duty in context.may]
+    return any(level(code) in FINE for code in asked)
 
 
 def _apart(requests: list[Request], context: Context) -> tuple[list[Request], int]:
@@ -84,7 +99,7 @@ def _crisis(request: Request) -> shapes.Crisis:
 
 @answers(m.Endings)
 def endings(query: m.Endings, context: Context, db: Db) -> shapes.EndingCounts:
-    """How requests ended within the caller's reach; counts only, so protected ones are in."""
+    """How requests ended within the caller's reach; counts only, so protected ones are in, from the county upward."""
     parts, asked = conditions(db, query.division)
     where = " and ".join(parts)
     rows = db.rows(f"select ending, count(*) from request where {where} group by ending", asked)

@@ -11,10 +11,11 @@ import pytest
 
 from banyan.contracts import matching as m
 from banyan.contracts.matching_shapes import Turn
-from banyan.kernel.context import SHANGHAI
+from banyan.kernel.context import SHANGHAI, Caller
+from banyan.kernel.policy import Figure
 from banyan.kernel.refusal import Refused
-from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
-from tests.rules.matching_given import CITY, COUNTY, DUTY, LEAD, PROVINCE, PROVINCIAL, TOWN, by, caller
+from tests.flows.matching_platform import Platform, matching_on, on_duty, taken, triaged, workers
+from tests.rules.matching_given import CITY, COUNTY, DUTY, LEAD, PROVINCE, PROVINCIAL, TOWN, VILLAGE, assess, by, caller
 
 GUARDED = {"confidentiality": "protected", "protected_kind": "violence", "separate_consent": True}
 
@@ -104,9 +105,9 @@ def test_the_protected_are_a_number_and_other_places_are_not_there(platform: Pla
         ),
     )
     guarded, open_one = taken(platform, urgency=3, **GUARDED), taken(platform, urgency=3)
-    stranger = platform.ask(caller("acc-lead-2", ("station_lead", TOWN)), m.DutyBoard())
+    stranger = platform.ask(caller("acc-lead-2", ("station_lead", COUNTY)), m.DutyBoard())
     assert (kinds(stranger), stranger.counts["crisis"], stranger.not_shown) == ([("crisis", open_one)], 2, 1)
-    assert [tier.division for tier in stranger.on_duty] == [TOWN, COUNTY, CITY, PROVINCE]
+    assert [tier.division for tier in stranger.on_duty] == [COUNTY, CITY, PROVINCE]
     assert guarded not in str(stranger)
     assert len(kinds(platform.ask(DUTY, m.DutyBoard(division=TOWN)))) == 2
     elsewhere = caller("acc-far", ("duty_officer", "350100000000"))
@@ -116,3 +117,61 @@ def test_the_protected_are_a_number_and_other_places_are_not_there(platform: Pla
         with pytest.raises(Refused) as refused:
             platform.ask(elsewhere, m.DutyBoard(**wrong))
         assert refused.value.code == code
+
+
+def seen(platform: Platform, who: Caller, division: str | None) -> dict[str, tuple[int, int]]:
+    """What each list and count says of an area: (all that is counted, of which not shown)."""
+    listed = platform.ask(who, m.Requests(division=division))
+    board = platform.ask(who, m.DutyBoard(division=division))
+    crises = platform.ask(who, m.CrisisBoard())
+    return {
+        "requests": (len(listed.items) + listed.not_shown, listed.not_shown),
+        "board": (board.counts["crisis"], board.not_shown),
+        "crises": (len(crises.items) + crises.not_shown, crises.not_shown),
+        "endings": (platform.ask(who, m.Endings(division=division)).open, 0),
+    }
+
+
+def test_below_the_county_a_protected_case_is_not_even_a_number(platform: Platform) -> None:
+    on_duty(platform, COUNTY, "acc-duty")
+    taken(platform, urgency=3, **GUARDED)
+    taken(platform, urgency=3)
+    one, two, hidden = (1, 0), (2, 0), (2, 1)
+    neighbour, county = (caller(f"acc-{at}", ("station_lead", at)) for at in (TOWN, COUNTY))
+    for asked in (None, TOWN):
+        assert seen(platform, neighbour, asked) == {"requests": one, "board": one, "crises": one, "endings": one}
+    at_county = {"requests": hidden, "board": hidden, "crises": hidden, "endings": two}
+    assert seen(platform, county, None) == seen(platform, county, COUNTY) == at_county
+    below = {"requests": one, "board": one, "crises": hidden, "endings": one}
+    assert seen(platform, county, TOWN) == below, "what is asked of the town is told of the town"
+    whoever_holds_it = {"requests": two, "board": two, "crises": two, "endings": two}
+    assert seen(platform, DUTY, TOWN) == whoever_holds_it, "they see the case itself"
+    elsewhere = caller("acc-both", ("station_lead", TOWN), ("station_lead", "350205000000"))
+    assert seen(platform, elsewhere, None)["requests"] == one, "a county's grant elsewhere counts nothing here"
+
+
+def test_a_page_ends_at_no_hidden_case_below_the_county(platform: Platform) -> None:
+    shown = taken(platform)
+    taken(platform, **GUARDED)
+    page = platform.ask(caller("acc-lead-2", ("station_lead", TOWN)), m.Requests(limit=1))
+    assert ([line.id for line in page.items], page.next) == ([shown], None)
+
+
+def test_each_request_s_own_division_says_when_service_should_have_begun(database: str, tmp_path: Path) -> None:
+    own = Figure(
+        name="start_hours", since=dt.date(2021, 1, 2), value=[2, 2, 2, 2], unit="小时", source="test", division=TOWN
+    )
+    with matching_on(database, tmp_path, [own]) as platform:
+        workers(platform, 2)
+        for place in (VILLAGE, "350203002001"):
+            id = taken(platform, DUTY, division=place)
+            platform.do(DUTY, assess(platform.request(id)))
+            platform.settle()
+            candidate = platform.request(id).candidates[0].worker_id
+            platform.do(DUTY, m.ConfirmDispatch(request_id=id, worker_id=candidate))
+            platform.tick(minutes=1)
+            platform.do(by(candidate), m.AcceptOffer(request_id=id))
+        platform.tick(hours=3)
+        for asked in (None, CITY, COUNTY):
+            (late,) = platform.ask(PROVINCIAL, m.DutyBoard(division=asked)).items
+            assert (late.kind, late.division, late.due_in_min) == ("start_overdue", VILLAGE, -62)

@@ -432,7 +432,7 @@ class RequestDetail(Query, frozen=True, kw_only=True):
 
 
 class Requests(Query, frozen=True, kw_only=True):
-    """需求列表；受保护个案只给出“另有 n 件未显示”。"""
+    """需求列表；受保护个案只给出“另有 n 件未显示”，且只计入县级及以上。"""
 
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.RequestPage
@@ -465,14 +465,14 @@ class MyRequests(Query, frozen=True, kw_only=True):
 
 
 class CrisisBoard(Query, frozen=True, kw_only=True):
-    """危机看板：谁被呼叫、谁已确认、下一次上移的时刻。"""
+    """危机看板：谁被呼叫、谁已确认、下一次上移的时刻；受保护个案只给出件数，且只计入县级及以上。"""
 
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.Crises
 
 
 class DutyBoard(Query, frozen=True, kw_only=True):
-    """值班看板：此刻需要有人处理的事，最急的在前，以及各级今日值班人员与下一次换班；受保护个案只给出件数。"""
+    """值班看板：此刻需要有人处理的事，最急的在前，以及各级今日值班人员与下一次换班；受保护个案只给出件数，且只计入县级及以上。"""
 
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.Board
@@ -482,7 +482,7 @@ class DutyBoard(Query, frozen=True, kw_only=True):
 
 
 class Endings(Query, frozen=True, kw_only=True):
-    """各种结束方式的件数。"""
+    """各种结束方式的件数；受保护个案只计入县级及以上。"""
 
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.EndingCounts

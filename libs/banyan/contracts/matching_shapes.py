@@ -202,7 +202,10 @@ class RequestLine(Shape, frozen=True, kw_only=True):
 
 
 class RequestPage(Shape, frozen=True, kw_only=True):
-    """A page of requests; `not_shown` counts protected cases within the caller's area that the caller may not see."""
+    """A page of requests; `not_shown` counts protected cases within the caller's area that the caller may not see.
+
+    Protected cases that the caller may not know of count for whole counties only: to who is of a town or asks for one
+    or a village they are not there, here as in every list, board and count."""
 
     items: tuple[RequestLine, ...]
     next: str | None = None

@@ -52,6 +52,12 @@ class Policy:
             raise Refused("no_policy_in_force", figure=name, on=on.isoformat(), division=division or PROVINCE_WIDE)
         return max(fits, key=lambda r: (len(r.division.rstrip("0")), r.since)).value
 
+    def by_area(self, name: str, on: dt.date) -> list[tuple[str, Any]]:
+        """The values in force on a day as (what the codes of an area begin with, value), the most specific area first."""
+        areas = {row.division for row in self._rows.get(name, ()) if row.since <= on} or {PROVINCE_WIDE}
+        found = [("" if area == PROVINCE_WIDE else prefix(area), self.at(name, on, area)) for area in areas]
+        return sorted(found, key=lambda each: (-len(each[0]), each[0]))
+
     def figures(self) -> list[Figure]:
         """Every row, by name, division and day."""
         return [row for rows in self._rows.values() for row in rows]

@@ -75,6 +75,16 @@ def may_know(request: Request, context: Context) -> bool:
     return holder is not None and bool(holder.duty) and context.holds((str(holder.duty),), str(holder.division))
 
 
+def may_count(request: Request, asked: str | None, context: Context) -> bool:
+    """Whether a request is a number to a caller who may not know of it. A protected one counts from the county upward
+    only, for what is asked and for the grant alike: in a town or village a number would point at a family."""
+    if not request.protected:
+        return True
+    grants = [g for g in context.caller.grants if g.duty in context.may and level(g.division) not in said.FINE]
+    near = asked is not None and level(asked) in said.FINE
+    return not near and any(context.reaches(g, request.division, request.field) for g in grants)
+
+
 def is_system(context: Context) -> bool:
     """Whether our own reactions or schedules act."""
     return context.actor.startswith("system:")
