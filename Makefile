@@ -66,8 +66,8 @@ bench: setup ## 性能对比，结果写入 .run/bench.json
 bench-matching: setup ## 派案的性能与效果（数十分钟），结果写入 .run/bench-matching.json
 	@$(PY) -m tests.load.bench_matching
 
-soak: setup ## 反复制造故障，直到 HOURS 小时（缺省 1）过去或有一项不通过
-	@end=$$(( $$(date +%s) + $(HOURS) * 3600 )); while [ $$(date +%s) -lt $$end ]; do $(PYTEST) tests/faults -q -x || exit 1; done
+soak: setup ## 浸泡：整个平台在负载下反复被杀、冻结、重启，HOURS 小时（缺省 1，可为小数），最后逐条证明；结果写入 .run/soak.json
+	@$(PY) -m tests.load.soak --hours $(HOURS)
 
 docs: setup ## 由代码重新生成 docs 中的拒绝代码、职责、状态图与接口文档
 	@$(PY) -m banyan.cli.docs

@@ -87,16 +87,6 @@ def _more_than(load: Any, before: int) -> bool:
     return bool(load.answered > before)
 
 
-def test_a_transaction_held_open_elsewhere_delays_no_event(platform: Instance, database: str) -> None:
-    with psycopg.connect(database) as other:
-        other.execute("create table held (x int)")
-        other.execute("select pg_current_xact_id()")
-        tree = platform.command("plant_tree", division="350203001000", label="榕")["id"]
-        platform.command("water_tree", tree_id=tree, litres=7)
-        platform.wait_until(lambda: platform.figure().get(tree) == 7, "the event had its effect meanwhile")
-        other.rollback()
-
-
 def test_an_unreadable_signing_key_stops_writes_but_not_a_cry_for_help(platform: Instance) -> None:
     key = next(platform.laptop.key_folder.glob("signing-*.key"))
     token = platform.token()

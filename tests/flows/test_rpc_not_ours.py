@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import amqp
 import pytest
 
 from banyan.runtime.rpc.threads import ThreadClient
-from banyan.runtime.rpc.tuning import connect
 from tests.flows.rpc_processes import PATIENCE_S, ServerProcess
+from tests.flows.rpc_raw import GOOD, RUBBISH, Raw, scrambled
 
 
 @pytest.fixture
@@ -26,52 +24,11 @@ def server(vhost: str, tmp_path: Path) -> Iterator[ServerProcess]:
         process.close()
 
 
-class Raw:
-    """A foreign program on the broker: any message, and what comes back."""
-
-    def __init__(self, url: str) -> None:
-        self.connection = connect(url, "rpc test raw", 0, amqp.connection.frame_writer)
-        self.channel = self.connection.channel()
-        self.answers: dict[str, Any] = {}
-        self.channel.basic_consume("amq.rabbitmq.reply-to", no_ack=True, callback=self._keep)
-
-    def _keep(self, message: Any) -> None:
-        self.answers[message.properties["correlation_id"]] = json.loads(message.body)
-
-    def send(self, body: bytes, *, key: str = "main.echo", name: str = "", **properties: Any) -> None:
-        given = {"content_type": "application/json", "correlation_id": name, **properties}
-        if name:
-            given["reply_to"] = "amq.rabbitmq.reply-to"
-        self.channel.basic_publish(amqp.Message(body, **given), "nameko-rpc", key, mandatory=True)
-
-    def error(self, name: str) -> list[Any]:
-        while name not in self.answers:
-            self.connection.drain_events(timeout=PATIENCE_S)
-        return list(self.answers[name]["error"]["exc_args"])
-
-    def unanswered(self, queue: str) -> int:
-        return int(self.channel.queue_declare(queue, passive=True).message_count)
-
-
 @pytest.fixture
 def raw(vhost: str, server: ServerProcess) -> Iterator[Raw]:
     one = Raw(vhost)
     yield one
     one.connection.close()
-
-
-GOOD = b'{"args":[1],"kwargs":{}}'
-RUBBISH: dict[str, tuple[bytes, dict[str, Any]]] = {
-    "not_json": (b"\xff\xfe{", {}),
-    "empty": (b"", {}),
-    "a_number": (b"7", {}),
-    "no_kwargs": (b'{"args":[1]}', {}),
-    "two_arguments": (b'{"args":[1,2],"kwargs":{}}', {}),
-    "deep": (b"[" * 100_000, {}),
-    "pickle": (GOOD, {"content_type": "application/x-python-serialize"}),
-    "deadline_text": (GOOD, {"application_headers": {"nameko.deadline": "soon"}}),
-    "token_number": (GOOD, {"application_headers": {"nameko.token": 5}}),
-}
 
 
 @pytest.mark.parametrize("name", RUBBISH)
@@ -102,10 +59,7 @@ def test_random_bytes_never_stop_the_service(raw: Raw, server: ServerProcess) ->
     print(f"seed {seed}")  # noqa: T201
     rng = random.Random(seed)
     for number in range(200):
-        body = bytearray(GOOD)
-        for _ in range(rng.randrange(1, 6)):
-            body[rng.randrange(len(body))] = rng.randrange(256)
-        raw.send(bytes(body), name=f"r{number}", key=rng.choice(["main.echo", "main.", "other.x y"]))
+        raw.send(scrambled(GOOD, rng), name=f"r{number}", key=rng.choice(["main.echo", "main.", "other.x y"]))
     alive(raw, server)
 
 
