@@ -121,19 +121,22 @@ def _solved(work: Work, record: Run) -> bool:
         with work.bus.own_db() as db:
             if run_files.content(db, record.id, certificate.CERTIFICATE):
                 return True
+            names = run_files.names_of(db, record.id)
             for name in (certificate.INPUTS, *EARLIER):
                 run_files.write_to(db, record.id, name, folder / name)
-        if not _computed(work, record, folder):
+        assert names is not None, "kept with the inputs"
+        if not _computed(work, record, folder, names.floor_percent):
             return False
         with work.bus.own_db() as db:
             for name in EARLIER:
                 run_files.forget(db, record.id, name)
+            run_files.keep(db, record.id, folder / certificate.INPUTS)  # a floor raises what serving is worth
             run_files.keep(db, record.id, folder / RESULT)
             run_files.keep(db, record.id, folder / certificate.CERTIFICATE)
     return True
 
 
-def _computed(work: Work, record: Run, folder: Path) -> bool:
+def _computed(work: Work, record: Run, folder: Path, floor_percent: int) -> bool:
     progress = folder / "progress"
 
     def look() -> bool:
@@ -141,7 +144,7 @@ def _computed(work: Work, record: Run, folder: Path) -> bool:
         return work.stop() or _record(work, record.id).state != record.state
 
     with progress.open("wb") as told, tempfile.TemporaryFile() as trouble:
-        asked = (str(folder), str(record.deadline_s))
+        asked = (str(folder), str(record.deadline_s), str(floor_percent))
         with apart.started(SOLVER, *asked, trouble=trouble, stdout=told) as solver:
             if not apart.ended(solver, look):
                 return False

@@ -43,6 +43,7 @@ class Names(msgspec.Struct, frozen=True):
     counties: tuple[str, ...]
     groups: tuple[str, ...]
     policy: str
+    floor_percent: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ def snapshot(db: Db, division: str) -> Snapshot:
         bands=tuple(Band(*band) for band in context.figure("run_load_bands", division=division)),
     )
     ids = (tuple(r.id for r in requests), tuple(w.id for w in workers))
+    floor = int(context.figure("run_floor_percent", division=division))
     names = Names(
-        state=hashlib.sha256("\n".join((problem.digest, *ids[0], *ids[1])).encode()).hexdigest(),
+        state=hashlib.sha256("\n".join((problem.digest, str(floor), *ids[0], *ids[1])).encode()).hexdigest(),
         left_out=len(found) - len(requests),
         request_ids=ids[0],
         worker_ids=ids[1],
@@ -79,6 +81,7 @@ def snapshot(db: Db, division: str) -> Snapshot:
         counties=tuple(f"{r.division[:COUNTY_DIGITS]:0<12}" for r in requests),
         groups=tuple(r.client_group for r in requests),
         policy=context.policy.version,
+        floor_percent=floor,
     )
     return Snapshot(problem, names)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from banyan.contracts.matching import Load, Option, Share, Summary
@@ -41,7 +42,7 @@ def summarise(problem: Problem, proof: Certificate, names: Names, result: Result
             *_shares("client_group", names.groups, served, names.waited_days),
         ),
         loads=_loads(problem, proof),
-        options=_options(result, sum(served)),
+        options=tuple(Option(**msgspec.structs.asdict(option)) for option in result.options),
     )
 
 
@@ -70,18 +71,3 @@ def _loads(problem: Problem, proof: Certificate) -> tuple[Load, ...]:
     percent = np.minimum(100, 100 * load // np.maximum(capacity, 1)) // STEP_PERCENT * STEP_PERCENT
     steps, counts = np.unique(percent, return_counts=True)
     return tuple(Load(percent=int(step), workers=int(many)) for step, many in zip(steps, counts, strict=True))
-
-
-def _options(result: Result, served: int) -> tuple[Option, ...]:
-    if result.plain is None:
-        return ()
-    return (
-        Option(
-            name="bands",
-            points_cost=result.plain.points_cost,
-            served=served,
-            served_plain=result.plain.served,
-            full_workers=result.full_workers,
-            full_workers_plain=result.plain.full_workers,
-        ),
-    )

@@ -5,24 +5,45 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from banyan.contracts import matching as m
+from banyan.kernel.policy import Figure
 from banyan.runtime.host import jobs
-from tests.flows.matching_platform import Platform, matching_on, triaged, workers
-from tests.rules.matching_given import COUNTY, DUTY
+from services.matching import run_files
+from services.matching.optimum.check import OPTIMAL, check
+from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
+from tests.rules.matching_given import CITY, COUNTY, DUTY, NOW, assess, caller
 
+OTHER_COUNTY = "350205000000"
+CITY_DUTY = caller("acc-city", ("duty_officer", CITY))
 MANY = 40
 WAIT_S = 30.0
 
 
 @pytest.fixture
-def platform(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where keys lie."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture
+def platform(postgres: Any, folder: Path) -> Iterator[Platform]:
     """Matching with nobody in it yet."""
-    with matching_on(postgres.url, tmp_path_factory.mktemp("run")) as running:
+    with matching_on(postgres.url, folder) as running:
         yield running
+
+
+def call_in(platform: Platform, county: str, urgency: int = 0, **other: Any) -> str:
+    """A call for help in a county, assessed there."""
+    lead = caller(f"acc-lead-{county}", ("station_lead", county))
+    id = taken(platform, lead, division=county, **other)
+    platform.do(lead, assess(platform.request(id), urgency=urgency))
+    platform.settle()
+    return id
 
 
 def computed(platform: Platform, **other: Any) -> str:
@@ -113,3 +134,23 @@ def test_nobody_sees_half_of_a_run_and_one_whose_session_ends_half_way_is_sent_o
         jobs.turn(platform.bus)
     assert state_of(platform, id) == "applied" and count(platform, SENT) == 20
     assert count(platform, "select count(*) from notice where template = 'offer'") == 20
+
+
+def test_a_floor_lifts_the_worst_county_and_the_run_says_what_it_cost(postgres: Any, folder: Path) -> None:
+    floor = Figure(name="run_floor_percent", since=NOW.date(), value=50, unit="%", source="test")
+    with matching_on(postgres.url, folder, [floor]) as platform:
+        workers(platform, 3, weekly_capacity=1, area=CITY)
+        for _ in range(4):
+            call_in(platform, COUNTY, 2)
+        for urgency in (0, 1):
+            call_in(platform, OTHER_COUNTY, urgency)
+        id = str(platform.do(CITY_DUTY, m.StartRun(division=CITY, reason="集中派单"))["id"])
+        assert jobs.turn(platform.bus) == 1
+        summary = platform.ask(CITY_DUTY, m.GetRun(run_id=id)).summary
+        (option,) = summary.options
+        assert (option.name, option.raised, option.below) == ("floor", (OTHER_COUNTY,), ())
+        assert option.served == option.served_plain == 3 and option.points_cost > 0
+        assert {s.key: s.served for s in summary.shares if s.kind == "county"} == {COUNTY: 2, OTHER_COUNTY: 1}
+        with platform.bus.own_db() as db:
+            problem, proof = run_files.proof_of(db, id)
+        assert check(problem, proof).status == OPTIMAL == summary.status, "the proof is of what the floor made of it"

@@ -38,14 +38,19 @@ class Load(Shape, frozen=True, kw_only=True):
 
 
 class Option(Shape, frozen=True, kw_only=True):
-    """What a policy option cost and gained against the plain optimum: points, requests, workers without a free place."""
+    """What a policy option cost and gained against the optimum without it: points, requests, workers without a free place.
 
-    name: str  # bands
+    Of a floor: `raised` counties had serving their requests count for more; `below` are below the floor all the same.
+    """
+
+    name: str  # bands | floor
     points_cost: int
     served: int
     served_plain: int
     full_workers: int
     full_workers_plain: int
+    raised: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
 
 
 class Summary(Shape, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -112,12 +112,23 @@ class Floored:
     solves: int = 1
 
 
-def with_floor(problem: Problem, county: Ints, percent: int, *, solve: Solve = solve) -> Floored:
+def raised(problem: Problem, county: Ints, bonus: Mapping[int, int]) -> Problem:
+    """The problem in which serving a request of a county is worth its bonus more."""
+    more = np.zeros(len(problem), np.int64)
+    for key, value in bonus.items():
+        more[county == key] = value
+    return replace(problem, serving=problem.serving + more)
+
+
+def with_floor(
+    problem: Problem, county: Ints, percent: int, *, solve: Solve = solve, over: Callable[[], bool] = lambda: False
+) -> Floored:
     """The best plan in which every county that can be has at least so many percent of its requests served.
 
     The worst county below the floor gets a bonus a request, the least that holds (by halves, to STEP_POINTS; the higher
     it is, the more of them are served), then the next worst; each once, for counties that take places from each other
-    could go on for ever. A county that even a bonus above everything does not lift stays as it is.
+    could go on for ever. A county that even a bonus above everything does not lift stays as it is. Once time is `over`
+    it ends as far as it came.
     """
     most = int(problem.serving.max()) + 2 * int(problem.demand["nearest_points"].max()) + _terms_most(problem)
     bonus, cannot, solves = dict[int, int](), list[int](), 0
@@ -125,10 +136,7 @@ def with_floor(problem: Problem, county: Ints, percent: int, *, solve: Solve = s
     def plan(extra: dict[int, int]) -> Solution:
         nonlocal solves
         solves += 1
-        more = np.zeros(len(problem), np.int64)
-        for key, value in extra.items():
-            more[county == key] = value
-        return solve(replace(problem, serving=problem.serving + more))
+        return solve(raised(problem, county, extra))
 
     def holds(found: Solution, key: int) -> bool:
         mine = county == key
@@ -138,7 +146,7 @@ def with_floor(problem: Problem, county: Ints, percent: int, *, solve: Solve = s
     while True:
         below = [share for share in shares(found.assigned, county, county) if not holds(found, share.key)]
         left = [share for share in below if share.key not in (*bonus, *cannot)]
-        if not left:
+        if not left or over():
             return Floored(found, bonus, tuple(cannot), tuple(share.key for share in below), solves)
         worst = min(left, key=lambda each: (_ratio(each), each.key)).key
         low, high = 0, most
@@ -146,7 +154,7 @@ def with_floor(problem: Problem, county: Ints, percent: int, *, solve: Solve = s
         if not holds(lifted, worst):
             cannot.append(worst)
             continue
-        while high - low > STEP_POINTS:
+        while high - low > STEP_POINTS and not over():
             middle = (low + high) // 2
             tried = plan(bonus | {worst: middle})
             low, high, lifted = (low, middle, tried) if holds(tried, worst) else (middle, high, lifted)

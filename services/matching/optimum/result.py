@@ -7,19 +7,24 @@ import msgspec
 RESULT = "result.json"
 
 
-class Plain(msgspec.Struct, frozen=True):
-    """What the load bands cost: points against the optimum without them, and both ways of sending."""
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy option came to against the plan without it: points that it costs, and of both requests served and
+    workers without a free place. Of a floor: counties with a bonus, and those that are below it all the same."""
 
+    name: str
     points_cost: int
     served: int
+    served_plain: int
     full_workers: int
+    full_workers_plain: int
+    raised: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How long solving took, how many workers have no free place left, the plain optimum beside bands, and whether an
-    earlier proof was repaired instead of beginning anew."""
+    """How long solving took, what each policy option came to, and whether an earlier proof was repaired instead of
+    beginning anew."""
 
     took_ms: int
-    full_workers: int
-    plain: Plain | None = None
+    options: tuple[Compared, ...] = ()
     repaired: bool = False
