@@ -24,7 +24,7 @@ from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
 from services.matching.optimum.problem import NAMED, Band, Problem
 from services.matching.ranking.arrays import LINE_LENGTH, Workers
-from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUERY, figure_values, query_values
+from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUERY, figure_facts, query_values
 
 REQUESTS = "state = any(%(states)s) and division like any(%(prefixes)s) order by id"
 COUNTY_DIGITS = 6
@@ -111,7 +111,7 @@ def _needs(requests: Sequence[Request], context: Context) -> dict[str, NDArray[n
     for n, request in enumerate(requests):
         row = pairing.request_row(request, context, pairing.place_of(request))
         figures = pairing.figures(context, request.division)
-        demand[n] = (*query_values(row, figures), *figure_values(figures))
+        demand[n] = (*query_values(row, figures), *figure_facts(figures).values())
         lines[n, : len(row.line)] = row.line
     return {"demand": demand, "lines": lines}
 

@@ -17,6 +17,8 @@ from services.matching.ranking import (
     TABLE_VERSION,
     TERMS,
     Index,
+    Request,
+    Worker,
     Workers,
     explain_pair,
     kernel,
@@ -122,7 +124,7 @@ def test_every_entry_is_the_same_in_plain_ints_and_in_numpy(one: object, asked: 
 def block_of(one: object, asked: object) -> dict[str, object]:
     """The vector form's facts of one pair."""
     held = Index([one], FIGURES)  # type: ignore[list-item]
-    held._values[: len(measures.QUERY_NAMES)] = measures.query_values(asked, FIGURES)  # type: ignore[arg-type]
+    held.rank(asked)  # type: ignore[arg-type]
     block = held._rows.copy()
     block["proficiency"] = held._proficiency[:, asked.field]  # type: ignore[attr-defined]
     held._mark(asked)  # type: ignore[arg-type]
@@ -141,6 +143,21 @@ def test_the_kernel_says_what_plain_ints_say(one: object, asked: object) -> None
     finally:
         kernel.serve(twin)
     assert found == ([(pair.worker_id, pair.score)] if pair.feasible else [])
+
+
+@numba_or_skip
+@given(workers, requests)
+def test_what_a_posting_is_passed_over_by_is_never_less_than_its_score(one: Worker, asked: Request) -> None:
+    from services.matching.ranking import fused
+
+    asked = replace(asked, earlier=())
+    pair, held = explain_pair(one, asked, FIGURES), Index([one], FIGURES)
+    held.rank(asked)
+    near = next(term.facts["distance_m"] for term in pair.terms if term.code == "distance")
+    place = held._postings.where[0, asked.field]
+    if place >= 0:
+        for metres in (near, near // 2, 0):
+            assert held._postings.own[place] + fused.most_points(held._query[0], metres) >= pair.score
 
 
 @given(st.integers(1, (1 << 25) - 1))

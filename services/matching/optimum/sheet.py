@@ -13,14 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from services.matching.optimum.problem import Problem
-from services.matching.ranking import formulas, grid
+from services.matching.ranking import grid, vector
 from services.matching.ranking.arrays import Ints, Rows
-from services.matching.ranking.measures import FIGURE_NAMES, WORKER_NAMES
+from services.matching.ranking.measures import FIGURE_NAMES
 from services.matching.ranking.order import IdOrder
 from services.matching.ranking.postings import Postings
-
-OF_WORKER = (formulas.proficiency_points, formulas.capacity_points)
-"""Terms that say nothing of the request."""
 
 
 class Layer(NamedTuple):
@@ -81,14 +78,7 @@ class Sheet:
 
     def own(self, figures: Ints, rows: Rows | None = None) -> Ints:
         """The points of each posting, or of the rows given, that no request changes."""
-        rows = self.pool if rows is None else rows
-        facts = dict(zip(FIGURE_NAMES, figures.tolist(), strict=True))
-        columns = {name: rows[name].astype(np.int64) for name in WORKER_NAMES}
-        points = np.zeros(len(rows), np.int64)
-        for term in OF_WORKER:
-            names = term.__code__.co_varnames[: term.__code__.co_argcount]
-            points += term(*[columns.get(name, facts.get(name)) for name in names])
-        return points
+        return vector.own(self.pool if rows is None else rows, dict(zip(FIGURE_NAMES, figures.tolist(), strict=True)))
 
     @cached_property
     def bucket(self) -> Ints:

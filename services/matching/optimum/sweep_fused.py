@@ -16,38 +16,23 @@ from services.matching.ranking.fused import (
     EARLIER,
     MASK,
     SIZE,
-    distance,
+    apart_m,
     first_cell,
     floor_sqrt,
     insert,
     last_cell,
+    most_points,
     njit,
-    ones,
-    passes,
-    points,
     reach_in_row,
-    square_m2,
+    score,
 )
-from services.matching.ranking.grid import CELL_M
-
-
-@njit
-def apart_m(cell: int, at: int) -> int:
-    """How far a place is from the nearest point of a row (or column) of cells."""
-    low = cell * CELL_M
-    return max(0, low - at, at - (low + CELL_M - 1))
 
 
 @njit
 def net_value(p: Any, q: Any, mark: int, line: Any, serving: int, price: int) -> int:
     """What the pair is worth less the worker's price; far below 0 where a rule fails."""
-    square = square_m2(p, q)
-    if square >= (q.limit_m + 1) * (q.limit_m + 1) or not passes(p, q, mark, line):
-        return -(1 << 60)
-    metres = floor_sqrt(square)
-    if not distance(metres, q.limit_m):
-        return -(1 << 60)
-    return serving + points(p, q, mark, ones(p.slots & q.slots_wanted), metres) - price
+    got = score(p, q, mark, line)
+    return serving + got - price if got >= 0 else -(1 << 60)
 
 
 @njit
@@ -57,7 +42,6 @@ def look(
 ) -> int:  # fmt: skip
     """Fills the best pairs of one request worth more than `above` after prices; answers how many."""
     held, floor, k = 0, above, len(values)
-    most = serving + q.nearest_points + q.asked_language_points + q.exact_level_points + q.slots_most_points
     rows_from, rows_to = first_cell(q.y_wanted, q.limit_m), last_cell(q.y_wanted, q.limit_m)
     around = rows_to - rows_from + 1 >= SIZE
     for row in range(rows_from, rows_to + 1):
@@ -66,10 +50,11 @@ def look(
             continue
         north = 0 if around else apart_m(row, q.y_wanted)
         base = (q.field_wanted * SIZE + (row & MASK)) * SIZE
-        for column in range(first_cell(q.x_wanted, wide), last_cell(q.x_wanted, wide) + 1):
+        first, last = first_cell(q.x_wanted, wide), last_cell(q.x_wanted, wide)
+        for column in range(first, last + 1):
             bucket = base + (column & MASK)
-            east = 0 if around else apart_m(column, q.x_wanted)
-            near = most - (q.nearest_points * floor_sqrt(north * north + east * east)) // q.limit_m
+            east = 0 if last - first + 1 >= SIZE else apart_m(column, q.x_wanted)
+            near = serving + most_points(q, min(floor_sqrt(north * north + east * east), q.limit_m))
             if near + best[bucket] <= floor:
                 continue
             for at in range(start[bucket], start[bucket] + count[bucket]):

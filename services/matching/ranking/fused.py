@@ -1,4 +1,5 @@
-"""The numba kernel: sift the postings within reach by the rules, then score what is left. Imported only by `kernel`.
+"""The numba kernel: the cells within reach from near to far, and of each only the postings that can still come in. Imported only by
+`kernel`.
 
 It calls the table's own formulas, compiled; what stands here is the walk and the list of the best.
 """
@@ -25,7 +26,7 @@ capacity_points, continuity_points = map(njit, (formulas.capacity_points, formul
 language_points, level_points = map(njit, (formulas.language_points, formulas.level_points))
 availability_points = njit(formulas.availability_points)
 first_cell, last_cell, reach_in_row = map(njit, (grid.first_cell, grid.last_cell, grid.reach_in_row))
-SIZE, MASK = grid.SIZE, grid.MASK
+CELL_M, SIZE, MASK = grid.CELL_M, grid.SIZE, grid.MASK
 
 
 @njit
@@ -114,44 +115,74 @@ def square_m2(p: Any, q: Any) -> int:
 
 
 @njit
-def sift(pool: Any, first: int, last: int, marks: Any, line: Any, q: Any, kept: Any, many: int) -> int:
-    """Writes the places of a bucket that pass after the `many` kept so far, without a branch; answers how many then."""
-    reach2 = (q.limit_m + 1) * (q.limit_m + 1)
-    for place in range(first, last):
-        p = pool[place]
-        kept[many] = place
-        many += (square_m2(p, q) < reach2) & passes(p, q, np.int64(marks[p.worker]), line)
-    return many
+def most_points(q: Any, metres: int) -> int:
+    """The most that what is not the worker's alone can give so far away, continuity apart; a test holds it to the table."""
+    return (
+        distance_points(metres, q.limit_m, q.nearest_points)
+        + ((q.languages_needed | q.languages_wished) != 0) * q.asked_language_points
+        + q.exact_level_points
+        + (q.slots_wanted != 0) * q.slots_most_points
+    )
 
 
 @njit
-def choose(pool: Any, kept: Any, keys: Any, marks: Any, q: Any, scores: Any, slots: Any) -> int:
-    """Scores the kept places and holds the best; answers how many are held."""
-    held = 0
-    for place in kept:
+def apart_m(cell: int, at: int) -> int:
+    """How far a place is from the nearest point of a row (or column) of cells."""
+    low = cell * CELL_M
+    return max(0, low - at, at - (low + CELL_M - 1))
+
+
+@njit
+def outward(step: int, first: int, last: int, centre: int) -> int:
+    """The row (or column) to look at next, from the centre outward on both sides; `last + 1` where that is beyond an end."""
+    at = centre + (step + 1) // 2 if step & 1 else centre - step // 2
+    return at if first <= at <= last else last + 1
+
+
+@njit
+def score(p: Any, q: Any, mark: int, line: Any) -> int:
+    """The score of a posting; below 0 where a rule fails."""
+    square = square_m2(p, q)
+    if square >= (q.limit_m + 1) * (q.limit_m + 1) or not passes(p, q, mark, line):
+        return -1
+    metres = floor_sqrt(square)
+    return points(p, q, mark, ones(p.slots & q.slots_wanted), metres) if distance(metres, q.limit_m) else -1
+
+
+@njit
+def choose(
+    pool: Any, first: int, last: int, own: Any, rest: int, keys: Any, marks: Any, line: Any, q: Any, scores: Any,
+    slots: Any, held: int,
+) -> int:  # fmt: skip
+    """Holds the best of a bucket, each judged only where its own points and the `rest` can reach the last one held."""
+    floor = scores[held - 1] if held == len(scores) else np.int64(0)
+    for place in range(first, last):
+        if own[place] + rest < floor:
+            continue
         p = pool[place]
-        metres = floor_sqrt(square_m2(p, q))
-        if distance(metres, q.limit_m):
-            overlap, mark = ones(p.slots & q.slots_wanted), np.int64(marks[p.worker])
-            held = insert(scores, slots, keys, held, points(p, q, mark, overlap, metres), np.int64(p.worker))
+        mark = np.int64(marks[p.worker])
+        if mark & EARLIER:
+            continue  # looked at before: what it has on top is in no bound
+        got = score(p, q, mark, line)
+        if got >= floor:
+            held = insert(scores, slots, keys, held, got, np.int64(p.worker))
+            floor = scores[held - 1] if held == len(scores) else np.int64(0)
     return held
 
 
 @njit
-def window(start: Any, count: Any, q: Any, spans: Any) -> tuple[int, int]:
-    """Writes the span of each bucket within reach that holds any; answers how many buckets, how many places."""
-    many = places = 0
-    for row in range(first_cell(q.y_wanted, q.limit_m), last_cell(q.y_wanted, q.limit_m) + 1):
-        wide = reach_in_row(row, q.y_wanted, q.limit_m)
-        if wide < 0:
-            continue
-        base = (q.field_wanted * SIZE + (row & MASK)) * SIZE
-        for column in range(first_cell(q.x_wanted, wide), last_cell(q.x_wanted, wide) + 1):
-            bucket = base + (column & MASK)
-            spans[many, 0], spans[many, 1] = start[bucket], start[bucket] + count[bucket]
-            places += count[bucket]
-            many += count[bucket] > 0
-    return many, places
+def named_first(
+    pool: Any, where: Any, keys: Any, marks: Any, named: Any, line: Any, q: Any, scores: Any, slots: Any
+) -> int:
+    """Holds those who served this household before; answers how many."""
+    held = 0
+    for slot in named:
+        place = where[slot, q.field_wanted]
+        if place >= 0:
+            got = score(pool[place], q, np.int64(marks[slot]), line)
+            if got >= 0:
+                held = insert(scores, slots, keys, held, got, slot)
+    return held
 
 
 def build(stamp: int) -> Callable[..., int]:
@@ -159,18 +190,44 @@ def build(stamp: int) -> Callable[..., int]:
 
     @njit(cache=True)
     def top(
-        pool: Any, start: Any, count: Any, keys: Any, marks: Any, line: Any, queries: Any, scores: Any, slots: Any
-    ) -> int:
+        pool: Any, start: Any, count: Any, own: Any, where: Any, keys: Any, marks: Any, named: Any, line: Any,
+        queries: Any, scores: Any, slots: Any,
+    ) -> int:  # fmt: skip
         if stamp < 0:
             return 0
         q = queries[0]
-        side = last_cell(0, q.limit_m) - first_cell(0, q.limit_m) + 3
-        spans = np.empty((min(side, SIZE) * min(side, SIZE) + 1, 2), np.int64)
-        buckets, places = window(start, count, q, spans)
-        kept = np.empty(places + 1, np.int64)
-        many = 0
-        for at in range(buckets):
-            many = sift(pool, spans[at, 0], spans[at, 1], marks, line, q, kept, many)
-        return choose(pool, kept[:many], keys, marks, q, scores, slots)
+        held = named_first(pool, where, keys, marks, named, line, q, scores, slots)
+        rows_from, rows_to = first_cell(q.y_wanted, q.limit_m), last_cell(q.y_wanted, q.limit_m)
+        around = rows_to - rows_from + 1 >= SIZE
+        for step in range(2 * (rows_to - rows_from + 1) + 1):
+            row = outward(step, rows_from, rows_to, min(q.y_wanted // CELL_M, rows_to))
+            wide = reach_in_row(row, q.y_wanted, q.limit_m) if row <= rows_to else -1
+            if wide < 0:
+                continue
+            north = 0 if around else apart_m(row, q.y_wanted)
+            base = (q.field_wanted * SIZE + (row & MASK)) * SIZE
+            first, last = first_cell(q.x_wanted, wide), last_cell(q.x_wanted, wide)
+            for aside in range(2 * (last - first + 1) + 1):
+                column = outward(aside, first, last, min(q.x_wanted // CELL_M, last))
+                bucket = base + (column & MASK)
+                if column > last or count[bucket] == 0:
+                    continue
+                east = 0 if last - first + 1 >= SIZE else apart_m(column, q.x_wanted)
+                rest = most_points(q, min(floor_sqrt(north * north + east * east), q.limit_m))
+                held = choose(
+                    pool,
+                    start[bucket],
+                    start[bucket] + count[bucket],
+                    own,
+                    rest,
+                    keys,
+                    marks,
+                    line,
+                    q,
+                    scores,
+                    slots,
+                    held,
+                )
+        return held
 
     return cast(Callable[..., int], top)

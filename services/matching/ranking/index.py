@@ -6,22 +6,28 @@ waits for anything inside. The process uses it either from greenlets or from thr
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from banyan.kernel.refusal import Refused
-from services.matching.ranking import grid, kernel, measures
-from services.matching.ranking.arrays import POSTING, Ints, Request, Worker, Workers, worker_of
+from services.matching.ranking import grid, kernel, measures, vector
+from services.matching.ranking.arrays import LINE_LENGTH, POSTING, Ints, Request, Worker, Workers, worker_of
 from services.matching.ranking.figures import Figures
+from services.matching.ranking.measures import FIGURE_NAMES, QUERY, QUERY_NAMES, WORKER_NAMES
 from services.matching.ranking.order import IdOrder
 from services.matching.ranking.postings import Postings
-from services.matching.ranking.table import Explanation, Judged, explain_pair
+from services.matching.ranking.table import OF_WORKER, Explanation, Judged, explain_pair
 
 TOP_K = 10
+_NEEDS, _FIGURES, _LINE = (struct.Struct(f"{size}q") for size in (len(QUERY_NAMES), len(FIGURE_NAMES), LINE_LENGTH))
+_NOWHERE = (0,) * LINE_LENGTH
+_OF_WORKER = {fact for term in OF_WORKER for fact in term.facts} & {*WORKER_NAMES}
 _SLOTS_LEAST = 16
 
 
@@ -30,6 +36,10 @@ class Ranked(NamedTuple):
 
     worker_id: str
     score: int
+
+
+_RANKED = partial(tuple.__new__, Ranked)
+"""A Ranked of a pair, without the call that checks its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +72,10 @@ class Index:
         self._empty: list[int] = []
         self._order = IdOrder(held.ids)
         self._postings = Postings(self._rows, self._proficiency)
-        self._marks = np.zeros(len(held), np.int8)
-        self._query = np.zeros(1, measures.QUERY)
-        self._values = self._query.view(np.int64)
+        self._marks, self._nobody = np.zeros(len(held), np.int8), np.zeros(0, np.int64)
+        self._asked = bytearray(8 * (len(QUERY.names or ()) + LINE_LENGTH))
+        self._query = np.frombuffer(self._asked, QUERY, 1)
+        self._line = np.frombuffer(self._asked, np.int64, LINE_LENGTH, QUERY.itemsize)
         self._best = (np.empty(0, np.int64), np.empty(0, np.int64))
         self.use(figures)
 
@@ -84,8 +95,9 @@ class Index:
         if figures.fields != self._proficiency.shape[1]:
             raise ValueError("other fields need another index")
         with self._lock:
-            self._figures = figures
-            self._values[len(measures.QUERY_NAMES) :] = measures.figure_values(figures)
+            self._figures, self._points = figures, measures.figure_facts(figures)
+            _FIGURES.pack_into(self._asked, _NEEDS.size, *self._points.values())
+            self._postings.own[:] = vector.own(self._postings.pool, self._points)
 
     # -- changes -----------------------------------------------------------------------------------------------------
 
@@ -148,13 +160,19 @@ class Index:
         row = self._rows[slot]
         for field, (old, new) in enumerate(zip(before, worker.proficiency, strict=True)):
             if old and new and stays:
-                self._postings.write(int(self._postings.where[slot, field]), row, new)
+                self._postings.write(int(self._postings.where[slot, field]), row, new, self._own(worker, new))
                 continue
             if old:
                 self._postings.take(slot, field)
             if new:
-                self._postings.put(slot, field, row, new)
+                self._postings.put(slot, field, row, new, self._own(worker, new))
         self._proficiency[slot] = worker.proficiency
+
+    def _own(self, worker: Worker, proficiency: int) -> int:
+        """The points of a worker in one field that no request changes."""
+        facts = self._points | {name: getattr(worker, name) for name in _OF_WORKER if name != "proficiency"}
+        facts["proficiency"] = proficiency
+        return sum(term.of(facts) for term in OF_WORKER)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -195,16 +213,26 @@ class Index:
 
     def _rank(self, request: Request, k: int) -> list[Ranked]:
         request.check(self._figures.fields)
-        self._values[: len(measures.QUERY_NAMES)] = measures.query_values(request, self._figures)
+        _NEEDS.pack_into(self._asked, 0, *measures.query_values(request, self._figures))
+        _LINE.pack_into(self._asked, QUERY.itemsize, *request.line, *_NOWHERE[len(request.line) :])
         scores, slots = self._room_for(k)
-        line = np.array(request.line, np.int64)
-        marked = self._mark(request)
-        held, keys, marks = self._postings, self._order.keys, self._marks
-        found = kernel.top()(held.pool, held.start, held.count, keys, marks, line, self._query, scores, slots)
+        marked, earlier = self._mark(request), self._nobody
+        if marked and request.earlier:
+            earlier = np.array(
+                [slot for slot in dict.fromkeys(marked) if self._marks[slot] & measures.EARLIER], np.int64
+            )
+        held = self._postings
+        found = kernel.top()(
+            held.pool, held.start, held.count, held.own, held.where, self._order.keys, self._marks, earlier, self._line,
+            self._query, scores, slots,
+        )  # fmt: skip
         if marked:
             self._marks[marked] = 0
-        ids = map(self._ids.__getitem__, slots[:found].tolist())
-        return list(map(Ranked._make, zip(ids, scores[:found].tolist(), strict=True)))
+        ids = self._ids
+        return [
+            _RANKED((ids[slot], score))
+            for slot, score in zip(slots[:found].tolist(), scores[:found].tolist(), strict=True)
+        ]
 
     def _room_for(self, k: int) -> tuple[Ints, Ints]:
         """The two arrays of length k that the kernel fills, kept between calls of the same k."""
@@ -236,9 +264,10 @@ def warm() -> bool:
     if chosen is None:
         return False
     held = Postings(np.zeros(0, POSTING), np.zeros((0, 1), np.int8))
-    query, none = np.zeros(1, measures.QUERY), np.zeros(1, np.int64)
+    query, none = np.zeros(1, QUERY), np.zeros(1, np.int64)
     query["limit_m"] = 1
-    marks = none.astype(np.int8)
-    chosen(held.pool, held.start, held.count, none, marks, none, query, none.copy(), none.copy())
+    marks, nobody, line = none.astype(np.int8), none[:0], np.zeros(LINE_LENGTH, np.int64)
+    best = none.copy(), none.copy()
+    chosen(held.pool, held.start, held.count, held.own, held.where, none, marks, nobody, line, query, *best)
     kernel.serve(chosen)
     return True

@@ -38,9 +38,9 @@ def query_values(request: Request, figures: Figures) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-def figure_values(figures: Figures) -> tuple[int, ...]:
-    """The figures' part of a QUERY, in the order of FIGURE_NAMES."""
-    return tuple(getattr(figures, name) for name in FIGURE_NAMES)
+def figure_facts(figures: Figures) -> dict[str, int]:
+    """The figures' part of a QUERY by name, in the order of FIGURE_NAMES."""
+    return {name: getattr(figures, name) for name in FIGURE_NAMES}
 
 
 def distance_m(x: int, y: int, x_wanted: int, y_wanted: int) -> int:
@@ -56,7 +56,7 @@ def overlap_slots(slots: int, slots_wanted: int) -> int:
 def pair_facts(worker: Worker, request: Request, figures: Figures) -> dict[str, int]:
     """All facts of one pair by name, in plain ints: the reference that the vector forms must equal."""
     facts = dict(zip(QUERY_NAMES, query_values(request, figures), strict=True))
-    facts |= zip(FIGURE_NAMES, figure_values(figures), strict=True)
+    facts |= figure_facts(figures)
     facts |= {name: getattr(worker, name) for name in WORKER_NAMES if name != "proficiency"}
     return facts | {
         "proficiency": worker.proficiency[request.field],

@@ -17,7 +17,8 @@ _POOL_LEAST = 1024
 
 
 class Postings:
-    """The pool and its buckets. `where[slot, field]` is a posting's place in the pool, or -1."""
+    """The pool and its buckets. `where[slot, field]` is a posting's place in the pool, or -1; `own` are the points of each place that
+    no request changes, kept here and worked out by who uses them."""
 
     def __init__(self, rows: Rows, proficiency: NDArray[np.int8]) -> None:
         fields = proficiency.shape[1]
@@ -33,7 +34,8 @@ class Postings:
         place = np.empty(len(bucket), np.int64)
         place[order] = np.arange(len(bucket)) + np.repeat(start - (np.cumsum(count) - count), count)
         self.used = int(room.sum())
-        self.pool: Rows = np.empty(max(_POOL_LEAST, 2 * self.used), POSTING)
+        self.pool: Rows = aligned(max(_POOL_LEAST, 2 * self.used))
+        self.own = np.zeros(len(self.pool), np.int32)
         self.pool[place] = rows[slots]
         self.pool["proficiency"][place] = proficiency[slots, served]
         self.start, self.count, self.room = (part.astype(np.int32) for part in (start, count, room))
@@ -48,7 +50,7 @@ class Postings:
         more = np.full((slots - len(self.where), *self.where.shape[1:]), -1, np.int32)
         self.where = np.concatenate([self.where, more])
 
-    def put(self, slot: int, field: int, row: np.void, proficiency: int) -> None:
+    def put(self, slot: int, field: int, row: np.void, proficiency: int, own: int) -> None:
         """Adds a worker's posting in a field."""
         bucket = grid.bucket(field, int(row["x"]), int(row["y"]))
         if self.count[bucket] == self.room[bucket]:
@@ -56,12 +58,13 @@ class Postings:
         place = int(self.start[bucket]) + int(self.count[bucket])
         self.count[bucket] += 1
         self.where[slot, field] = place
-        self.write(place, row, proficiency)
+        self.write(place, row, proficiency, own)
 
-    def write(self, place: int, row: np.void, proficiency: int) -> None:
+    def write(self, place: int, row: np.void, proficiency: int, own: int) -> None:
         """Writes a posting over the one at a place."""
         self.pool[place] = row
         self.pool["proficiency"][place] = proficiency
+        self.own[place] = own
 
     def take(self, slot: int, field: int) -> None:
         """Takes a worker's posting in a field out."""
@@ -71,7 +74,7 @@ class Postings:
         self.count[bucket] -= 1
         last = int(self.start[bucket]) + int(self.count[bucket])
         if last != place:
-            self.pool[place] = self.pool[last]
+            self.pool[place], self.own[place] = self.pool[last], self.own[last]
             self.where[int(self.pool["worker"][place]), field] = place
         self.where[slot, field] = -1
 
@@ -80,12 +83,20 @@ class Postings:
         start, count = int(self.start[bucket]), int(self.count[bucket])
         room = max(_FIRST_ROOM, 2 * count)
         if self.used + room > len(self.pool):
-            bigger = np.empty(2 * len(self.pool) + room, POSTING)
+            bigger = aligned(2 * len(self.pool) + room)
             bigger[: self.used] = self.pool[: self.used]
-            self.pool = bigger
+            self.pool, self.own = bigger, np.append(self.own, np.zeros(len(bigger) - len(self.own), np.int32))
         moved = self.pool[self.used : self.used + count]
         moved[:] = self.pool[start : start + count]
+        self.own[self.used : self.used + count] = self.own[start : start + count]
         field = bucket // (grid.SIZE * grid.SIZE)
         self.where[moved["worker"], field] = np.arange(self.used, self.used + count, dtype=np.int32)
         self.start[bucket], self.room[bucket] = self.used, room
         self.used += room
+
+
+def aligned(size: int) -> Rows:
+    """Room for postings, each in one cache line of its own."""
+    room = np.zeros((size + 1) * POSTING.itemsize, np.uint8)
+    first = -room.ctypes.data % POSTING.itemsize
+    return room[first : first + size * POSTING.itemsize].view(POSTING)

@@ -16,7 +16,7 @@ from typing import Any
 from services.matching.ranking import formulas
 from services.matching.ranking.arrays import Request, Worker
 from services.matching.ranking.figures import Figures
-from services.matching.ranking.measures import distance_m, overlap_slots, pair_facts
+from services.matching.ranking.measures import FIGURE_NAMES, WORKER_NAMES, distance_m, overlap_slots, pair_facts
 
 Formula = Callable[..., Any]
 
@@ -69,6 +69,9 @@ TERMS: tuple[Term, ...] = (
     Term("level", "等级恰好相符", formulas.level_points),
     Term("availability", "共同空闲时段", formulas.availability_points),
 )
+
+OF_WORKER = tuple(term for term in TERMS if {*term.facts} <= {*WORKER_NAMES, *FIGURE_NAMES})
+"""Terms that say nothing of the request: a posting's own points, kept with it, so that it can be passed over by a bound."""
 
 
 def _version() -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from services.matching.ranking import grid
 from services.matching.ranking.arrays import Ints, Rows
-from services.matching.ranking.measures import block_facts
-from services.matching.ranking.table import RULES, TERMS
+from services.matching.ranking.measures import WORKER_NAMES, block_facts
+from services.matching.ranking.table import OF_WORKER, RULES, TERMS
 
 
 def judge(facts: Mapping[str, Any], size: int) -> Any:
@@ -25,6 +25,15 @@ def score(facts: Mapping[str, Any], size: int) -> Ints:
     """Each pair's score, whether or not it passes."""
     points = np.zeros(size, np.int64)
     for term in TERMS:
+        points += term.of(facts)
+    return points
+
+
+def own(rows: Rows, figures: Mapping[str, int]) -> Ints:
+    """Each posting's own points under figures by name: what no request changes."""
+    facts = dict(figures) | {name: rows[name].astype(np.int64) for name in WORKER_NAMES}
+    points = np.zeros(len(rows), np.int64)
+    for term in OF_WORKER:
         points += term.of(facts)
     return points
 
@@ -46,9 +55,11 @@ def window(start: Ints, count: Ints, query: Any) -> Ints:
 
 
 def top(
-    pool: Rows, start: Ints, count: Ints, keys: Ints, marks: Ints, line: Ints, queries: Any, scores: Ints, slots: Ints
-) -> int:
-    """Fills `scores` and `slots` with the best pairs, best first, ties by key; answers how many, as `fused` does."""
+    pool: Rows, start: Ints, count: Ints, own: Ints, where: Ints, keys: Ints, marks: Ints, named: Ints, line: Ints,
+    queries: Any, scores: Ints, slots: Ints,
+) -> int:  # fmt: skip
+    """Fills `scores` and `slots` with the best pairs, best first, ties by key; answers how many, as `fused` does. It looks at
+    every posting, so `own`, `where` and `named` are not for it."""
     query = queries[0]
     block = pool[window(start, count, query)]
     facts = block_facts(block, query, line, marks[block["worker"]].astype(np.int64))
