@@ -48,7 +48,7 @@ def compute(work: Work) -> None:
     record = _record(work, work.id)
     with work.bus.own_db() as db:
         if run_files.names_of(db, record.id) is None:
-            _keep_state(db, record, snapshot(db, record.division))
+            _keep_state(db, record, snapshot(db, record))
     try:
         if _solved(work, record):
             work.bus.system(FinishRun(run_id=record.id, summary=_found(work, record)[0]), f"finish:{record.id}")
@@ -63,15 +63,16 @@ def send_out(work: Work) -> None:
     moved_on = None
     for _ in range(TRIES):
         with work.bus.own_db() as db:
-            before, now = run_files.names_of(db, record.id), snapshot(db, record.division)
+            before, now = run_files.names_of(db, record.id), snapshot(db, record)
             if before is None or before.state != now.names.state:
                 renewed = True
                 _keep_state(db, record, now, before)
         try:
             if not _solved(work, record):
                 return None
-            summary, pairs = _found(work, record)
-            command = ApplyRun(run_id=record.id, pairs=pairs, summary=replace(summary, renewed=renewed))
+            summary, pairs, moved = _found(work, record)
+            summary = replace(summary, renewed=renewed)
+            command = ApplyRun(run_id=record.id, pairs=pairs, summary=summary, moved=moved)
             key = f"apply:{record.id}:{summary.certificate_digest}"
             work.bus.system(command, key, binds=False, seconds=APPLY_S)
             return None
@@ -166,8 +167,8 @@ def _note(work: Work, progress: Path) -> None:
             work.note(every - better, every, ())
 
 
-def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...]]:
-    """What is kept of a run, told in figures; and its pairs under their ids."""
+def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...], tuple[Pair, ...]]:
+    """What is kept of a run, told in figures; its pairs under their ids, and the offers out that it takes back."""
     with work.bus.own_db() as db:
         names, result = run_files.names_of(db, record.id), run_files.content(db, record.id, RESULT)
         problem, proof = run_files.proof_of(db, record.id)
@@ -175,7 +176,11 @@ def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...]]:
     assert names is not None and result is not None, "kept before the certificate"
     chosen = enumerate(proof.assigned.tolist())
     pairs = tuple(Pair(request_id=names.request_ids[r], worker_id=names.worker_ids[w]) for r, w in chosen if w != NONE)
-    return summarise(problem, proof, names, msgspec.json.decode(result, type=Result), digest), pairs
+    now = {pair.request_id: pair.worker_id for pair in pairs}
+    out = zip(names.request_ids, names.offered_to, strict=True) if names.offered_to else ()
+    moved = tuple(Pair(request_id=r, worker_id=w) for r, w in out if w is not None and now.get(r) != w)
+    summary = summarise(problem, proof, names, msgspec.json.decode(result, type=Result), digest)
+    return replace(summary, moved=len(moved)), pairs, moved
 
 
 def _fail(work: Work, record: Run, refused: Refused) -> None:

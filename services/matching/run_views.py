@@ -32,6 +32,7 @@ def _view(db: Db, run: Run) -> m.RunView:
         reason=run.reason,
         deadline_s=run.deadline_s,
         apply_at_once=run.apply_at_once,
+        movable=run.movable,
         done=done,
         total=total,
         trouble=trouble,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,6 +21,7 @@ from banyan.runtime.commands.store import Db
 from services.matching.domain import pairing
 from services.matching.domain.place import reckoned
 from services.matching.domain.request import OPEN, Request
+from services.matching.domain.run import Run
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
 from services.matching.optimum.problem import NAMED, Band, Problem
@@ -28,6 +30,7 @@ from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUER
 
 REQUESTS = "state = any(%(states)s) and division like any(%(prefixes)s) order by id"
 COUNTY_DIGITS = 6
+OFFERED = "dispatched"
 WORKERS = "state = 'on_call' order by id"
 
 
@@ -44,6 +47,7 @@ class Names(msgspec.Struct, frozen=True):
     groups: tuple[str, ...]
     policy: str
     floor_percent: int = 0
+    offered_to: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,19 @@ class Snapshot:
     names: Names
 
 
-def snapshot(db: Db, division: str) -> Snapshot:
-    """All that a run counts, as it stands in this transaction. Crises, protected requests and places unknown stay out."""
-    context = db.context
-    found = _open_requests(db, division)
+def snapshot(db: Db, run: Run) -> Snapshot:
+    """All that a run counts, as it stands in this transaction. Crises, protected requests and places unknown stay out.
+
+    Where the run may move offers out, they are open again: their requests count, and their places are free.
+    """
+    context, division = db.context, run.division
+    found = _open_requests(db, division, (*OPEN, OFFERED) if run.movable else OPEN)
     requests = [r for r in found if not r.protected and r.urgency < CRISIS and reckoned(r.point, r.division)]
     workers = [w for w in db.records(Worker, WORKERS) if pairing.available(w, context.today)]
+    offered_to = tuple(r.offer.worker_id if r.offer else None for r in requests)
     waited = tuple(max(0, (context.today - r.taken_at.astimezone(SHANGHAI).date()).days) for r in requests)
     problem = Problem(
-        workers=_workers(workers, context),
+        workers=_workers(workers, Counter(offered_to), context),
         request_ids=[f"r{n}" for n in range(1, len(requests) + 1)],
         **_needs(requests, context),
         serving=_serving(requests, waited, context),
@@ -71,8 +79,9 @@ def snapshot(db: Db, division: str) -> Snapshot:
     )
     ids = (tuple(r.id for r in requests), tuple(w.id for w in workers))
     floor = int(context.figure("run_floor_percent", division=division))
+    stands = "\n".join((problem.digest, str(floor), *map(str, offered_to), *ids[0], *ids[1]))
     names = Names(
-        state=hashlib.sha256("\n".join((problem.digest, str(floor), *ids[0], *ids[1])).encode()).hexdigest(),
+        state=hashlib.sha256(stands.encode()).hexdigest(),
         left_out=len(found) - len(requests),
         request_ids=ids[0],
         worker_ids=ids[1],
@@ -82,28 +91,30 @@ def snapshot(db: Db, division: str) -> Snapshot:
         groups=tuple(r.client_group for r in requests),
         policy=context.policy.version,
         floor_percent=floor,
+        offered_to=offered_to,
     )
     return Snapshot(problem, names)
 
 
-def _open_requests(db: Db, division: str) -> list[Request]:
-    """Open requests of a division, and of what reports to it; not of what lies in it and reports elsewhere."""
+def _open_requests(db: Db, division: str, states: Sequence[str]) -> list[Request]:
+    """Requests of a division in these states, and of what reports to it; not of what lies in it and reports elsewhere."""
     tree, today = db.context.divisions, db.context.today
     codes = [division, *(code for code, _ in tree.reporting(today))] if tree else [division]
-    asked = {"states": list(OPEN), "prefixes": [f"{prefix(code)}%" for code in codes]}
+    asked = {"states": list(states), "prefixes": [f"{prefix(code)}%" for code in codes]}
     found = db.records(Request, REQUESTS, asked)
     return [r for r in found if tree is None or tree.within(division, r.division, today)]
 
 
-def _workers(workers: Sequence[Worker], context: Context) -> Workers:
-    return Workers.of((_row(w, n, context) for n, w in enumerate(workers, 1)), len(pairing.FIELDS))
+def _workers(workers: Sequence[Worker], movable: Mapping[str | None, int], context: Context) -> Workers:
+    rows = (_row(w, n, movable.get(w.id, 0), context) for n, w in enumerate(workers, 1))
+    return Workers.of(rows, len(pairing.FIELDS))
 
 
-def _row(worker: Worker, number: int, context: Context) -> pairing.arrays.Worker:
-    """The worker as the table reads one; a registration that has run out is none."""
+def _row(worker: Worker, number: int, movable: int, context: Context) -> pairing.arrays.Worker:
+    """The worker as the table reads one, without offers that may move; a registration that has run out is none."""
     row, until = pairing.worker_row(worker), worker.supply.registration_until
     registered = row.registered and (until is None or until >= context.today)
-    return dataclasses.replace(row, id=f"w{number}", registered=int(registered))
+    return dataclasses.replace(row, id=f"w{number}", registered=int(registered), load=row.load - movable)
 
 
 def _needs(requests: Sequence[Request], context: Context) -> dict[str, NDArray[np.void]]:
@@ -146,7 +157,7 @@ def _named(requests: Sequence[Request], workers: Sequence[Worker]) -> NDArray[np
 def _marks(request: Request, by_name: dict[str, list[int]], by_id: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
     lists = (
         (request.excluded_workers, by_name, CONFLICT),
-        (request.asked, by_id, EXCLUDED),
+        (set(request.asked) - {request.offer.worker_id if request.offer else None}, by_id, EXCLUDED),
         (request.earlier_workers, by_id, EARLIER),
     )
     for names, known, mark in lists:

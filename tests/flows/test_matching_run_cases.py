@@ -16,7 +16,7 @@ from banyan.runtime.host import jobs
 from services.matching import run_files
 from services.matching.optimum.check import OPTIMAL, check
 from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
-from tests.rules.matching_given import CITY, COUNTY, DUTY, NOW, assess, caller
+from tests.rules.matching_given import CITY, COUNTY, DUTY, LEAD, NOW, assess, caller
 
 OTHER_COUNTY = "350205000000"
 CITY_DUTY = caller("acc-city", ("duty_officer", CITY))
@@ -53,9 +53,9 @@ def computed(platform: Platform, **other: Any) -> str:
     return id
 
 
-def confirmed(platform: Platform) -> str:
+def confirmed(platform: Platform, **other: Any) -> str:
     """A run whose offers are to be sent out."""
-    id = computed(platform)
+    id = computed(platform, **other)
     platform.do(DUTY, m.ConfirmRun(run_id=id))
     return id
 
@@ -154,3 +154,24 @@ def test_a_floor_lifts_the_worst_county_and_the_run_says_what_it_cost(postgres: 
         with platform.bus.own_db() as db:
             problem, proof = run_files.proof_of(db, id)
         assert check(problem, proof).status == OPTIMAL == summary.status, "the proof is of what the floor made of it"
+
+
+@pytest.mark.parametrize("movable", [False, True])
+def test_an_offer_out_makes_room_for_an_urgent_call_only_where_the_run_may_move_it(
+    platform: Platform, movable: bool
+) -> None:
+    workers(platform, 1, weekly_capacity=1)
+    calm = triaged(platform)
+    platform.do(LEAD, m.DispatchNext(request_id=calm))
+    urgent = call_in(platform, COUNTY, 2)
+    id = confirmed(platform, movable=movable)
+    assert jobs.turn(platform.bus) == 1
+    view = platform.ask(DUTY, m.GetRun(run_id=id))
+    assert (view.state, view.movable, view.summary.moved) == ("applied", movable, int(movable))
+    states = ("proposed", "dispatched") if movable else ("dispatched", "unmatched")
+    assert (platform.request(calm).state, platform.request(urgent).state) == states
+    assert platform.told("recalled") == (["acc-w0"] if movable else [])
+    if movable:
+        assert [o.reason for o in platform.request(calm).offers] == ["集中派单"]
+    audit = "select row ->> 'reason' from audit where row ->> 'method' = 'start_run'"
+    assert platform.rows(audit) == [("集中派单",)]

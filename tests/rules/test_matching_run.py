@@ -8,7 +8,7 @@ from banyan.contracts import matching as m
 from banyan.kernel.refusal import Refused
 from services.matching.domain.request import Request
 from services.matching.domain.run import Run
-from tests.rules.matching_given import COUNTY, DUTY, SYSTEM, TOWN, World
+from tests.rules.matching_given import COUNTY, DUTY, SYSTEM, TOWN, World, by, said, told
 
 SUMMARY = m.Summary(
     status="optimal_all_pairs",
@@ -64,6 +64,62 @@ def test_a_pair_that_no_longer_holds_sends_none(world: World) -> None:
         world.do(SYSTEM, m.ApplyRun(run_id=run.id, pairs=pairs(*requests), summary=SUMMARY))
     assert refused.value.code == "run_moved_on" and refused.value.facts["worker_id"] == "a-w1"
     assert world.records[requests[0].id].state == "triaged"
+
+
+def offered_run(world: World, **other: object) -> tuple[Run, Request]:
+    """A run to be sent out, and a request that is offered to a-w0."""
+    request = world.offered()
+    assert request.offer.worker_id == "a-w0"
+    run = world.do(DUTY, m.StartRun(division=COUNTY, reason="台风", apply_at_once=True, **other))
+    world.do(SYSTEM, m.FinishRun(run_id=run.id, summary=SUMMARY))
+    return run, request
+
+
+def moved(run: Run, request: Request, *pairs: m.Pair) -> m.ApplyRun:
+    """The run takes the request's offer back from a-w0 and sends these."""
+    back = (m.Pair(request_id=request.id, worker_id="a-w0"),)
+    return m.ApplyRun(run_id=run.id, pairs=pairs, summary=SUMMARY, moved=back)
+
+
+def test_an_offer_out_goes_to_another_only_where_the_officer_allowed_it(world: World) -> None:
+    run, request = offered_run(world)
+    to = m.Pair(request_id=request.id, worker_id="a-w1")
+    with pytest.raises(Refused) as refused:
+        world.do(SYSTEM, moved(run, request, to))
+    assert refused.value.code == "run_moved_on"
+    world.do(DUTY, m.CancelRun(run_id=run.id, reason="改为可改派"))
+    run = world.do(DUTY, m.StartRun(division=COUNTY, reason="台风，可改派", apply_at_once=True, movable=True))
+    world.do(SYSTEM, m.FinishRun(run_id=run.id, summary=SUMMARY))
+    world.do(SYSTEM, moved(run, request, to))
+    after = world.records[request.id]
+    assert [(o.worker_id, o.answer, o.reason) for o in after.offers] == [
+        ("a-w0", "recalled", "台风，可改派"),
+        ("a-w1", None, None),
+    ]
+    assert after.state == "dispatched"
+    assert (world.records["a-w0"].offered, world.records["a-w1"].offered) == ((), (request.id,))
+    assert told(world, "recalled") == ["acc-w0"]
+
+
+def test_an_offer_that_stays_is_not_made_twice(world: World) -> None:
+    run, request = offered_run(world, movable=True)
+    other = world.triaged()
+    stay, new = (m.Pair(request_id=each.id, worker_id="a-w0") for each in (request, other))
+    world.do(SYSTEM, m.ApplyRun(run_id=run.id, pairs=(stay, new), summary=SUMMARY))
+    assert len(world.records[request.id].offers) == 1 and world.records[other.id].offer.worker_id == "a-w0"
+    assert world.records["a-w0"].offered == (request.id, other.id)
+    assert said(world, m.RunApplied).offers == 1
+
+
+def test_what_was_accepted_meanwhile_is_never_moved(world: World) -> None:
+    run, request = offered_run(world, movable=True)
+    world.do(by("a-w0"), m.AcceptOffer(request_id=request.id))
+    stay = m.ApplyRun(run_id=run.id, pairs=(m.Pair(request_id=request.id, worker_id="a-w0"),), summary=SUMMARY)
+    for command in (moved(run, request), stay):
+        with pytest.raises(Refused) as refused:
+            world.do(SYSTEM, command)
+        assert refused.value.code == "run_moved_on"
+    assert world.records[request.id].state == "accepted"
 
 
 def test_a_protected_request_is_no_part_of_it(world: World) -> None:

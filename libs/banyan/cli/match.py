@@ -95,11 +95,13 @@ def run_command(
     division: Annotated[str, typer.Option(help="范围：县、市或省的区划代码")],
     reason: Annotated[str, typer.Option(help="事由")],
     deadline: Annotated[int | None, typer.Option(help="计算时限（秒）")] = None,
+    movable: Annotated[bool, typer.Option("--movable", help="尚未答复的派单也可改派他人")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="算出后直接派出")] = False,
 ) -> None:
     """发起一次批量派单，等到算出（或派出）。"""
     platform = Platform(url)
-    started = platform.post("start_run", division=division, reason=reason, deadline_s=deadline, apply_at_once=apply)
+    asked = {"division": division, "reason": reason, "deadline_s": deadline, "movable": movable, "apply_at_once": apply}
+    started = platform.post("start_run", **asked)
     view = followed(platform, started["id"], ("computing", "confirmed"))
     typer.echo(told(view))
     raise typer.Exit(1 if view["state"] == "failed" else 0)

@@ -58,7 +58,7 @@ class Summary(Shape, frozen=True, kw_only=True):
 
     `left_out`: open requests that are no part of a run: crises, protected ones, places that nobody knows. `renewed`: the
     state had moved on, and it was computed for the state as it is before it was sent out; `repaired`: from the proof before,
-    for little had changed. `table`, `policy`: what it counted by.
+    for little had changed. `moved`: offers out that are taken back, where the run may. `table`, `policy`: what it counted by.
     """
 
     status: str
@@ -76,6 +76,7 @@ class Summary(Shape, frozen=True, kw_only=True):
     took_ms: int = 0
     renewed: bool = False
     repaired: bool = False
+    moved: int = 0
     shares: tuple[Share, ...] = ()
     loads: tuple[Load, ...] = ()
     options: tuple[Option, ...] = ()
@@ -97,6 +98,7 @@ class StartRun(Command, frozen=True, kw_only=True):
     reason: str
     deadline_s: int | None = None
     apply_at_once: bool = False
+    movable: bool = False  # offers out that nobody has answered may go to others, for the reason given
 
 
 class CancelRun(Command, frozen=True, kw_only=True):
@@ -124,12 +126,16 @@ class FinishRun(Command, frozen=True, kw_only=True):
 
 
 class ApplyRun(Command, frozen=True, kw_only=True):
-    """将批量派单的结果一次派出；有任何一对已不成立则全部不派，待修补后再派。"""
+    """将批量派单的结果一次派出；有任何一对已不成立则全部不派，待修补后再派。
+
+    `moved`: offers out that are taken back first, each with the worker who has it; a pair that is out already stays.
+    """
 
     may: ClassVar = (SYSTEM,)
     run_id: str
     pairs: tuple[Pair, ...]
     summary: Summary
+    moved: tuple[Pair, ...] = ()
 
 
 class FailRun(Command, frozen=True, kw_only=True):
@@ -156,6 +162,7 @@ class RunView(Shape, frozen=True, kw_only=True):
     reason: str
     deadline_s: int
     apply_at_once: bool
+    movable: bool = False
     done: int = 0
     total: int | None = None
     trouble: str | None = None

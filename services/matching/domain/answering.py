@@ -126,15 +126,17 @@ def expire_offer(request: Request, command: ExpireOffer, context: Context, *, wo
 def recall_offer(request: Request, command: RecallOffer, context: Context, *, worker: Worker | None) -> tuple[Any, ...]:
     """An officer takes an unanswered offer back, with a reason, to send somebody else."""
     guard(request, context)
-    offer = request.offer
-    if offer is None:
+    if request.offer is None:
         raise Refused("no_open_offer")
-    reason = require_reason(command.reason)
+    changed, *events = taken_back(request, request.offer, worker, context, require_reason(command.reason))
+    return changed | {"": replace(changed[""], holder=Holder(account=context.actor))}, *events
+
+
+def taken_back(request: Request, offer: Offer, worker: Worker | None, context: Context, reason: str) -> tuple[Any, ...]:
+    """An unanswered offer is taken back, and its worker is told."""
     after, changed, load = _passed_on(request, worker, context, offer, RECALLED, reason)
-    after = replace(after, holder=Holder(account=context.actor))
-    told = said.notice(after, "recalled", offer.notify)
     recalled = OfferRecalled(worker_id=offer.worker_id, **said.facts(after, context))
-    return changed | {"": after}, recalled, *load, told
+    return changed, recalled, *load, said.notice(after, "recalled", offer.notify)
 
 
 @decides(AssignCrisis, on=Request, key="request_id", also={"worker": (Worker, "worker_id")})

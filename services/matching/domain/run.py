@@ -30,10 +30,11 @@ from banyan.kernel.decision import Aggregate, decides
 from banyan.kernel.machine import Machine, Move
 from banyan.kernel.refusal import Refused
 from services.matching.domain import pairing
+from services.matching.domain.answering import taken_back
 from services.matching.domain.dispatching import offer_to
 from services.matching.domain.holding import require_reason
 from services.matching.domain.request import REQUEST, Request
-from services.matching.domain.worker import Worker
+from services.matching.domain.worker import Worker, let_go
 
 FIRST = 1  # the rank of whom the optimum chose
 
@@ -63,6 +64,7 @@ class Run(Aggregate, frozen=True, kw_only=True):
     reason: str
     deadline_s: int
     apply_at_once: bool
+    movable: bool = False
     summary: Summary | None = None
     ended_by: str | None = None
     ended_reason: str | None = None
@@ -91,6 +93,7 @@ def start_run(_: None, command: StartRun, context: Context, *, runs_beside: Sequ
         reason=require_reason(command.reason),
         deadline_s=seconds,
         apply_at_once=command.apply_at_once,
+        movable=command.movable,
     )
     return run, RunStarted(**_said(run, context))
 
@@ -141,11 +144,11 @@ def fail_run(run: Run, command: FailRun, context: Context) -> tuple[Any, ...]:
 
 
 def _requests(run: Run, command: ApplyRun) -> tuple[str, ...]:
-    return tuple(pair.request_id for pair in command.pairs)
+    return tuple(dict.fromkeys(pair.request_id for pair in (*command.pairs, *command.moved)))
 
 
 def _workers(run: Run, command: ApplyRun) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(pair.worker_id for pair in command.pairs))
+    return tuple(dict.fromkeys(pair.worker_id for pair in (*command.pairs, *command.moved)))
 
 
 @decides(ApplyRun, on=Run, key="run_id", also={"requests": (Request, _requests), "workers": (Worker, _workers)})
@@ -154,13 +157,15 @@ def apply_run(
 ) -> tuple[Any, ...]:
     """Every pair becomes an offer, or none does: where one no longer holds, all is repaired first and tried again."""
     state = RUN.move("apply", run.state)
-    before = {w.id: w for w in workers}
-    step = _Step({r.id: r for r in requests}, before, dict(before), context)
-    for pair in command.pairs:
+    step = _Step(run, {r.id: r for r in requests}, {w.id: w for w in workers}, context)
+    for pair in command.moved:
+        step.take_back(pair)
+    new = step.begin(command.pairs)
+    for pair in new:
         step.send(pair)
     after = replace(run, state=state, summary=command.summary)
     digest = command.summary.certificate_digest
-    applied = RunApplied(offers=len(command.pairs), certificate_digest=digest, **_said(run, context))
+    applied = RunApplied(offers=len(new), certificate_digest=digest, **_said(run, context))
     return (
         {"": after, "requests": tuple(step.requests.values()), "workers": tuple(step.workers.values())},
         applied,
@@ -172,27 +177,59 @@ def apply_run(
 class _Step:
     """All records of one application, changed pair by pair; any pair that does not hold refuses `run_moved_on`."""
 
+    run: Run
     requests: dict[str, Request]
-    before: Mapping[str, Worker]
     workers: dict[str, Worker]
     context: Context
+    before: dict[str, Worker] = field(default_factory=dict)
     said: list[Any] = field(default_factory=list)
 
-    def send(self, pair: Pair) -> None:
-        """Makes the offer, scored as the run scored it: by the load that the worker had before the step."""
+    def take_back(self, pair: Pair) -> None:
+        """Takes an offer back that the run's officer lets move, from the worker who has it."""
         request, worker = self.requests.get(pair.request_id), self.workers.get(pair.worker_id)
-        if request is None or worker is None or not self._waits(request):
-            raise Refused("run_moved_on", request_id=pair.request_id, worker_id=pair.worker_id)
+        if not self.run.movable or request is None or not _out(request, pair) or request.offer is None:
+            raise _moved_on(pair)
+        changed, *said = taken_back(request, request.offer, worker, self.context, self.run.reason)
+        self._keep(request.id, pair.worker_id, changed, said)
+
+    def begin(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """The pairs that are no offers yet. Scores are told by the load that workers had without what the run gives them."""
+        self.before = dict(self.workers)
+        new = []
+        for pair in pairs:
+            request, worker = self.requests.get(pair.request_id), self.before.get(pair.worker_id)
+            if request is None or worker is None:
+                raise _moved_on(pair)
+            if self.run.movable and _out(request, pair):
+                self.before[worker.id] = let_go(worker, request.id)
+            else:
+                new.append(pair)
+        return new
+
+    def send(self, pair: Pair) -> None:
+        """Makes the offer."""
+        request, worker = self.requests[pair.request_id], self.workers[pair.worker_id]
+        if request.protected or "dispatch" not in REQUEST.possible(request.state):
+            raise _moved_on(pair)
         before = self.before[worker.id]
         judged = pairing.explain(before, request, self.context)
         now = judged if worker is before else pairing.explain(worker, request, self.context)
         if now.failed or any(pairing.of_days_and_names(worker, request, self.context)):
-            raise Refused("run_moved_on", request_id=request.id, worker_id=worker.id)
+            raise _moved_on(pair)
         changed, *said = offer_to(worker, request, self.context, candidate=pairing.as_ranked(judged, FIRST))
-        self.requests[request.id], self.workers[worker.id] = changed[""], changed["worker"]
+        self._keep(request.id, worker.id, changed, said)
+
+    def _keep(self, request_id: str, worker_id: str, changed: Mapping[str, Any], said: Sequence[Any]) -> None:
+        self.requests[request_id] = changed[""]
+        if "worker" in changed:
+            self.workers[worker_id] = changed["worker"]
         self.said += said
 
-    @staticmethod
-    def _waits(request: Request) -> bool:
-        """Whether the request still waits for an offer."""
-        return not request.protected and "dispatch" in REQUEST.possible(request.state)
+
+def _out(request: Request, pair: Pair) -> bool:
+    """Whether the worker of the pair has the request as an offer that is not answered yet."""
+    return request.offer is not None and request.offer.worker_id == pair.worker_id
+
+
+def _moved_on(pair: Pair) -> Refused:
+    return Refused("run_moved_on", request_id=pair.request_id, worker_id=pair.worker_id)
