@@ -33,6 +33,16 @@ def reach(context: Context, division: str, field: str | None) -> None:
     raise Refused("not_found")
 
 
+def reach_named(context: Context, division: str, field: str | None) -> None:
+    """The same for a division that a command names. That a code never was a division is public, and told as such."""
+    try:
+        reach(context, division, field)
+    except Refused:
+        if division and context.divisions is not None:
+            context.divisions.resolve(division, context.today)
+        raise
+
+
 def reach_record(context: Context, record: Aggregate) -> None:
     """The same for a record that stands; missing and outside jurisdiction are one answer."""
     reach(context, record.division, getattr(record, "field", None))

@@ -192,7 +192,7 @@ class Bus:
         (version, body), context = locked, db.context
         record = codec.decode(body, decision.on) if body is not None else None
         if decision.key is None:
-            access.reach(context, getattr(command, "division", "") or "", getattr(command, "field", None))
+            access.reach_named(context, getattr(command, "division", "") or "", getattr(command, "field", None))
         elif record is None:
             raise Refused("not_found")
         else:

@@ -205,7 +205,7 @@ def _its_record(context: Context, decision: Decision, command: Command, locked: 
     """The item's record after the same checks as one command's; each item answers for its own reach."""
     context.own_only = False
     if decision.key is None:
-        access.reach(context, getattr(command, "division", ""), getattr(command, "field", None))
+        access.reach_named(context, getattr(command, "division", ""), getattr(command, "field", None))
         return None, None
     record, version = locked.get(getattr(command, decision.key), (None, None))
     if record is None:
