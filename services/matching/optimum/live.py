@@ -16,7 +16,7 @@ import numpy as np
 from services.matching.optimum import net, paths
 from services.matching.optimum.plan import Change, Plan, State
 from services.matching.optimum.solve import MORE_PAIRS, OPTIMAL
-from services.matching.optimum.stand import NEVER, Arrival, Joiner, roomy
+from services.matching.optimum.stand import CLAIMS_MOST, NEVER, Arrival, Joiner, roomy
 from services.matching.optimum.sweep import Pairs
 
 
@@ -110,26 +110,33 @@ class Live(Plan):
     def restate(self, *, deadline_s: float | None = None) -> Change:
         """Looks through all pairs and repairs until none is worth more than the prices say: `optimal_all_pairs`.
 
-        Since the last proof only what became cheaper can be worth more: requests whose surplus fell or who are new, and
+        Since the last look only what became cheaper can be worth more: requests whose surplus fell or who are new, and
         workers whose price fell. After `deadline_s` seconds it ends as far as it came, and the status stays.
         """
         until, looked = time.monotonic() + (deadline_s if deadline_s is not None else math.inf), 0
         while True:
             better = self._better()
-            if not len(better):
-                break
-            if time.monotonic() >= until:
+            if len(better) and time.monotonic() >= until:
                 return self._told(looked, ())
             self._link(better)
+            self._looked_through(better)
+            if not len(better):
+                break
             requests = np.unique(better.request)
             worth = self.stand.serving[requests]
             looked += paths.place_anew(self.net, requests[np.argsort(-worth, kind="stable")])
-        change, held = self._told(looked, ()), self.net
-        many = self.stand.requests
-        self._proved_surplus[:many] = np.where(self.state[:many] == State.OPEN, held.surplus[:many], NEVER)
-        self._proved_price[:] = np.where(held.places > 0, held.price, NEVER)[: len(self._proved_price)]
+        change = self._told(looked, ())
         self.status = OPTIMAL
         return change
+
+    def _looked_through(self, better: Pairs) -> None:
+        """Every pair is kept or covered by surplus and price as they are, but where a look ended at the most it takes in."""
+        held, many = self.net, self.stand.requests
+        whole = np.bincount(better.request, minlength=many) < MORE_PAIRS
+        covered = (self.state[:many] == State.OPEN) & whole
+        self._proved_surplus[:many] = np.where(covered, held.surplus[:many], NEVER)
+        ended = np.bincount(better.worker, minlength=len(held.price)) >= CLAIMS_MOST
+        self._proved_price[:] = np.where((held.places > 0) & ~ended, held.price, NEVER)[: len(self._proved_price)]
 
     def _better(self) -> Pairs:
         """Pairs worth more than the prices say, over all workers who give a place, where anything became cheaper."""
