@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +13,12 @@ import pytest
 
 from banyan.contracts import registry as words
 from banyan.kernel.refusal import Refused
+from tests.flows.jobs_processes import started
 from tests.flows.registry_desk import SIMING, Desk
 from tests.flows.registry_files import HEADER, csv_of, number_of, outcome, row_of, start, xlsx_of
 from tests.rules.registry_given import citizen
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(__file__).with_name("registry_import_program.py")
 WAIT_S = 60
 
 
@@ -157,14 +154,7 @@ def test_probable_duplicates_within_one_file_are_suspected_too(desk: Desk):
 def test_a_killed_import_goes_on_where_it_was_and_nobody_comes_in_twice(desk: Desk):
     many = 4_000
     id = start(desk, csv_of([row_of(at) for at in range(many)]))
-    settings = {
-        "BANYAN_MODE": "test",
-        "BANYAN_POSTGRES_URL": desk.settings.postgres_url,
-        "BANYAN_DATABASE_PREFIX": desk.settings.database_prefix,
-        "BANYAN_KEYS": str(desk.settings.keys),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "libs"), str(ROOT)]),
-    }
-    process = subprocess.Popen([sys.executable, str(PROGRAM)], env={**os.environ, **settings})
+    process = started(desk.settings, "registry")
     until = time.monotonic() + WAIT_S
     while not desk.rows("select 1 from job where done > 0"):
         assert time.monotonic() < until, "the import did not begin"
