@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matching.games import HospitalResident
 
 from services.matching.optimum import peers
 from services.matching.optimum.problem import NONE, Problem
@@ -74,3 +75,22 @@ def test_nobody_would_rather_have_each_other(seed: int, monkeypatch: pytest.Monk
             held = served.get(w, [])
             assert len(held) == problem.free[w] and min(held) > (worth_of_it, -r), "they would rather have each other"
     assert worth(problem, found) < solve(problem).objective
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_of_stable_matchings_it_is_the_one_that_the_library_finds_for_the_requests(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = short_of_places(seed, monkeypatch)
+    wanted = {r: [w for w, _ in mine if problem.free[w]] for r, mine in enumerate(lists(problem))}
+    asked = {r: mine for r, mine in wanted.items() if mine}
+    claims: dict[int, list[tuple[int, int]]] = {}
+    for r, mine in enumerate(lists(problem)):
+        for w, value in mine:
+            claims.setdefault(w, []).append((-value, r))
+    gives = {w: [r for _, r in sorted(held)] for w, held in claims.items() if problem.free[w]}
+    game = HospitalResident.create_from_dictionaries(asked, gives, {w: int(problem.free[w]) for w in gives})
+    theirs = np.full(len(problem), NONE)
+    for worker, requests in game.solve(optimal="resident").items():
+        theirs[[request.name for request in requests]] = worker.name
+    assert (peers.stable(problem) == theirs).all() and (theirs != NONE).any()
