@@ -33,7 +33,7 @@ from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.solve import OPTIMAL, solve
 from services.matching.optimum.sweep import sweep
 from services.matching.typhoon.day import Day, day
-from tests.load import bench_run
+from tests.load import bench_run, numpy_columns
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / ".run" / "bench-matching.json"
@@ -75,6 +75,22 @@ def batch(requests: int, name: str) -> Figures:
         f"gap_{name}": max(run["gap"] for run in runs),
         f"batch_{name}_runs": runs,
     }
+
+
+def in_numpy() -> Figures:
+    """The same days by column generation in numpy alone, one after the other; both must come to the same."""
+    runs = []
+    for seed in (fresh() for _ in range(SEEDS)):
+        problem = day(villages(), 100_000, seed).problem
+        ours, found = timed(problem)
+        begun = time.perf_counter()
+        objective, _ = numpy_columns.solve(problem)
+        runs.append({"seed": seed, "ours_s": ours, "numpy_s": time.perf_counter() - begun})
+        if (found.status, found.objective) != (OPTIMAL, objective):
+            raise RuntimeError(f"seed {seed}: {found.objective} {found.status}, numpy finds {objective}")
+        print(f"  种子 {seed}：本平台 {ours:.1f} 秒，只用 numpy {runs[-1]['numpy_s']:.1f} 秒", flush=True)
+    ratio = statistics.median(run["numpy_s"] / run["ours_s"] for run in runs)
+    return {"batch_100k_vs_numpy": ratio, "batch_100k_vs_numpy_runs": runs}
 
 
 def highs() -> Figures:
@@ -159,6 +175,7 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "5k": lambda: batch(5_000, "5k"),
     "20k": lambda: batch(20_000, "20k"),
     "100k": lambda: batch(100_000, "100k"),
+    "numpy": in_numpy,
     "highs": highs,
     "served": served,
     "verified": verified,
