@@ -1,7 +1,8 @@
 """Events into versions: a batch of one stream is folded in memory and written in three statements.
 
-Any cutting of a stream into batches gives the same rows. What all streams write alike (places, the position that each
-day ended at) commutes between them."""
+Any cutting of a stream into batches gives the same rows. A row never changes once its position was passed, except that
+a case which became protected loses its town and village for the days before, too. What all streams write alike (places,
+the position that each day ended at) commutes between them."""
 
 from __future__ import annotations
 
@@ -20,6 +21,10 @@ from services.insight.tables import ARRAYS, ASSIGNMENT, PERSON, REQUEST, WORKER,
 
 Batch = Sequence[tuple[Envelope, Event]]
 PLACES = "insert into place (code) select distinct unnest(%s::text[]) on conflict do nothing"
+COARSER = (
+    "update request r set division = n.division from unnest(%s::text[], %s::bigint[], %s::text[]) n(key, position, division)"
+    " where r.request_id = n.key and r.from_pos < n.position and r.division <> n.division"
+)
 DAYS = (
     "insert into known_day (stream, on_day, position) select %s, d, p from unnest(%s::date[], %s::bigint[]) n(d, p)"
     " on conflict (stream, on_day) do update set position = greatest(known_day.position, excluded.position)"
@@ -41,8 +46,16 @@ def fold_assignment(batch: Batch, db: Db) -> None:
 
 @projects("matching.request")
 def fold_request(batch: Batch, db: Db) -> None:
-    """Requests by the instant that the event says."""
+    """Requests by the instant that the event says; a protected one lies in its county from its first day on."""
     _fold(db, REQUEST, Succession, batch, lambda _, event: (event.request_id, event.at), request.after)
+    protected = {
+        event.request_id: (envelope.position, event.division)
+        for envelope, event in batch
+        if isinstance(event, matching.OfRequest) and event.protected
+    }
+    if protected:
+        positions, divisions = zip(*protected.values(), strict=True)
+        db.run(COARSER, (list(protected), list(positions), list(divisions)))
 
 
 @projects("matching.worker")

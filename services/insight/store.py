@@ -60,7 +60,8 @@ def view(query: About, context: Context, db: Db) -> View:
     """Checks the area against the caller's grants and fixes the snapshot before anything is counted.
 
     Versions are never changed for a position that was passed, so every later statement of the answer sees the same
-    snapshot, whatever is folded meanwhile. Refuses `not_found` for an area that no grant reaches."""
+    snapshot, whatever is folded meanwhile (but for the town of a case that becomes protected at that moment). Refuses
+    `not_found` for an area that no grant reaches."""
     if not context.holds(context.may, query.division):
         raise Refused("not_found", division=query.division)
     return view_of(query.division, query.on or context.today, snapshot(db, query.as_of), context, db)

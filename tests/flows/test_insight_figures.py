@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from banyan.contracts import insight
+from banyan.kernel.context import SHANGHAI
 from banyan.kernel.refusal import Refused
 from banyan.runtime.events import lag
 from services.insight.service import SERVICE
@@ -101,6 +102,30 @@ def test_requests_equal_a_slow_count_and_protected_ones_are_only_counted(running
             hidden = {r.request_id for r in still} & slowly.ever_protected()
             assert listed.not_shown == len(hidden)
             assert not hidden & {item.request_id for item in listed.items}
+
+
+def test_who_became_protected_is_no_number_below_the_county_for_the_days_before_either(running: Insight) -> None:
+    while len(before := _before_protection(running.world)) < 3:
+        running.world.go(100)
+    running.take()
+    for village, on in before:
+        listed = running.ask(insight.ListRequests(division=village, on=on, figure="taken", limit=500))
+        assert (listed.total, listed.not_shown) == (len(listed.items), 0)
+        county = running.ask(insight.ListRequests(division=f"{village[:6]}000000", on=on, figure="taken", limit=500))
+        assert county.not_shown > 0
+
+
+def _before_protection(world: World) -> list[tuple[str, dt.date]]:
+    """Village and day of each request that was taken there and became protected on a later day."""
+    taken: dict[str, tuple[str, dt.date]] = {}
+    found: dict[str, tuple[str, dt.date]] = {}
+    for said in world.said["matching.request"]:
+        event: Any = said.event
+        day = event.at.astimezone(SHANGHAI).date()
+        place, on = taken.setdefault(event.request_id, (event.division, day))
+        if event.protected and on < day and TREE.exists(place, world.today):
+            found[event.request_id] = (place, on)
+    return list(found.values())
 
 
 def waits(group: Any) -> tuple[Any, ...]:

@@ -12,7 +12,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(Shape, frozen=True, kw_only=True):
-    """About an area at the end of a day in Shanghai. Asked again with its `as_of`, the answer is the same for ever."""
+    """About an area at the end of a day in Shanghai. Asked again with its `as_of`, the answer is the same for ever; only a
+    case that became protected since counts for its county and above, no longer for town and village."""
 
     division: str
     on: date

@@ -1,7 +1,8 @@
 """Versions: what was so, from when to when, and what was known of it, from which position of its stream.
 
 `from_pos` and `until_pos` are stream positions, so that every snapshot can be asked for again by its position and
-gives the same answer for ever. `start` and `stop` are when it was so in the world; `stop` is excluded.
+gives the same answer for ever, but for the places of cases that became protected. `start` and `stop` are when it was so
+in the world; `stop` is excluded.
 """
 
 from __future__ import annotations

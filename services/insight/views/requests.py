@@ -40,7 +40,7 @@ SHOWN = (
     "not protected and not exists (select from request now where now.request_id = request.request_id"
     " and now.until_pos is null and now.protected)"
 )
-NOTES = ("受保护个案只计入县级及以上，不在乡镇、村级数字和任何清单中出现。",)
+NOTES = ("受保护个案只计入县级及以上，不在乡镇、村级数字和任何清单中出现；后来才受保护的，以前各日的数字也照此办理。",)
 
 
 def cohort(asked: View, since: date | None, db: Db) -> tuple[str, dict[str, Any]]:
