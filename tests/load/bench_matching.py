@@ -33,7 +33,7 @@ from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.solve import OPTIMAL, solve
 from services.matching.optimum.sweep import sweep
 from services.matching.typhoon.day import Day, day
-from tests.load import bench_run, numpy_columns
+from tests.load import bench_repair, bench_run, numpy_columns
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / ".run" / "bench-matching.json"
@@ -159,6 +159,21 @@ def verified() -> Figures:
     return {"verify_100k_s": statistics.median(run["second_s"] for run in runs), "verify_100k_runs": runs}
 
 
+def online() -> Figures:
+    """Exact top ten of 70,000 workers for one request, against the best indexed query; all of bench_ranking's rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "ranking.json"
+        subprocess.run([sys.executable, "-m", "tests.load.bench_ranking", "--json", str(told)], cwd=ROOT, check=True)
+        found = json.loads(told.read_text("utf-8"))
+    ours = [one["numba"] for one in found["rounds"]]
+    return {
+        "online_vs_postgres": found["ranking_vs_sql"],
+        "online_p50_us": statistics.median(one["p50_us"] for one in ours),
+        "online_p99_us": statistics.median(one["p99_us"] for one in ours),
+        "online_rounds": found["rounds"],
+    }
+
+
 def million() -> Figures:
     """A stress, not a real load: a million requests within five minutes, and how far from proved."""
     seed = fresh()
@@ -172,6 +187,7 @@ def million() -> Figures:
 
 
 PARTS: dict[str, Callable[[], Figures]] = {
+    "online": online,
     "5k": lambda: batch(5_000, "5k"),
     "20k": lambda: batch(20_000, "20k"),
     "100k": lambda: batch(100_000, "100k"),
@@ -179,11 +195,12 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "highs": highs,
     "served": served,
     "verified": verified,
+    "repair_5k": lambda: bench_repair.repaired(5_000, "5k", [fresh() for _ in range(SEEDS)]),
+    "repair_100k": lambda: bench_repair.repaired(100_000, "100k", [fresh() for _ in range(SEEDS)]),
     "million": million,
     "applied": bench_run.applied,
     "beside": bench_run.beside,
 }
-"""What is measured elsewhere (online, live repair) adds its part here."""
 
 
 def main() -> None:

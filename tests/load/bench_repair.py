@@ -1,17 +1,13 @@
-"""Live repair of generated typhoon days: milliseconds a change, seconds a restated proof. Run: python -m tests.load.bench_repair
+"""Live repair of generated typhoon days: milliseconds a change, seconds a restated proof; parts of `make bench-matching`.
 
-Arguments: numbers of requests (5000; 100000 solves for a minute first) and --seeds (7 8 9). After all changes the plan
-must equal a fresh min-cost flow on the pairs kept. Writes `.run/bench-matching.json` beside what others wrote there.
-"""
+After all changes the plan must equal a fresh min-cost flow on the pairs kept."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +21,9 @@ from services.matching.optimum.stand import Arrival, Joiner
 from services.matching.ranking.arrays import Workers
 from services.matching.typhoon.day import Day, calls, day, land
 
-FIGURES = Path(".run/bench-matching.json")
 MANY = {"arrival": 1_000, "cancel": 1_000, "decline": 1_000, "withdraw": 300, "join": 100, "resize": 100}
-NAMES = {5_000: "5k", 20_000: "20k", 100_000: "100k"}
+NAMES = {"repair": "arrival", "withdraw": "withdraw", "join": "join", "resize": "resize"}
+"""name of a figure → the kind of change that it tells of."""
 
 
 def timed(work: Iterable[Callable[[], Change]]) -> list[float]:
@@ -118,38 +114,20 @@ def measure(requests: int, seed: int, many: dict[str, int]) -> dict[str, Any]:
     return figures
 
 
-def write(requests: int, rounds: dict[str, Any]) -> None:
-    """Adds one size's rounds, by seed, to what the file holds, with the medians over all seeds."""
-    held = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
-    name = NAMES.get(requests, str(requests))
-    rounds = held.get(f"repair_{name}", {}) | rounds
+def repaired(requests: int, name: str, seeds: Iterable[int]) -> dict[str, Any]:
+    """The figures of one size: medians over its days, and each day's beside them."""
+    measure(300, 1, dict.fromkeys(MANY, 5))
+    days = []
+    for seed in seeds:
+        days.append(measure(requests, seed, MANY))
+        print("  " + json.dumps(days[-1]), flush=True)
 
     def middle(figure: Callable[[dict[str, Any]], float]) -> float:
-        return float(np.median([figure(each) for each in rounds.values()]))
+        return float(np.median([figure(each) for each in days]))
 
-    held |= {
-        f"repair_{name}_p99_ms": middle(lambda each: each["arrival"]["p99_ms"]),
-        f"withdraw_{name}_p99_ms": middle(lambda each: each["withdraw"]["p99_ms"]),
+    return {
+        **{f"{said}_{name}_p99_ms": middle(lambda each, of=kind: each[of]["p99_ms"]) for said, kind in NAMES.items()},
         f"restate_{name}_s": middle(lambda each: max(each[kind]["restate_s"] for kind in MANY)),
-        f"repair_{name}": rounds,
+        f"one_arrival_proved_{name}_s": middle(lambda each: each["one_arrival_proved_s"]),
+        f"repair_{name}_runs": days,
     }
-    FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(held, indent=1, ensure_ascii=False), "utf-8")
-
-
-def main() -> None:
-    """Measures each size on each seed."""
-    asked = argparse.ArgumentParser()
-    asked.add_argument("requests", type=int, nargs="*", default=[5_000])
-    asked.add_argument("--seeds", type=int, nargs="*", default=[7, 8, 9])
-    chosen = asked.parse_args()
-    measure(300, 1, dict.fromkeys(MANY, 5))
-    for requests in chosen.requests:
-        for seed in chosen.seeds:
-            figures = measure(requests, seed, MANY)
-            print(requests, json.dumps(figures), flush=True)
-            write(requests, {str(seed): figures})
-
-
-if __name__ == "__main__":
-    main()
