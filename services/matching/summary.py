@@ -27,6 +27,7 @@ def summarise(problem: Problem, proof: Certificate, names: Names, result: Result
         workers=len(problem.workers),
         places=int(problem.free.sum()),
         served=sum(served),
+        served_first_come=result.first_come,
         objective=proof.objective,
         bound=proof.bound,
         inputs_digest=proof.inputs,

@@ -63,6 +63,7 @@ def test_a_run_is_computed_proved_and_sent_out_in_one_step(platform: Platform, t
     view = run_of(platform, id)
     assert (view.state, view.summary.status, view.summary.requests) == ("computed", "optimal_all_pairs", 7)
     assert (view.summary.served, view.summary.places, view.done, view.total) == (6, 6, 7, 7)
+    assert view.summary.served_first_come == 6
     assert view.summary.options[0].points_cost >= 0 and view.summary.options[0].served_plain == 6
     assert [platform.request(r).state for r in waiting] == ["proposed"] * 7, "nothing is sent before it is confirmed"
 

@@ -83,7 +83,8 @@ def told(view: dict[str, Any]) -> str:
     summary = view.get("summary")
     if summary:
         text += (
-            f"：需求 {summary['requests']} 件，派出 {summary['served']} 件；得分 {summary['objective']}，"
+            f"：需求 {summary['requests']} 件，派出 {summary['served']} 件"
+            f"（先到先得 {summary['served_first_come']} 件）；得分 {summary['objective']}，"
             f"上界 {summary['bound']}（{summary['status']}），用时 {summary['took_ms']} 毫秒"
         )
     return text + (f"（{view['ended_reason']}）" if view.get("ended_reason") else "")

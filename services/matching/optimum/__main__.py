@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from services.matching.optimum import certificate, earlier
+from services.matching.optimum import certificate, earlier, peers
 from services.matching.optimum.fair import points, raised, with_floor
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.repair import repaired
@@ -112,10 +112,12 @@ def main(folder: Path, seconds: float, floor_percent: int) -> None:
     found = mended or solve(run.problem, deadline_s=run.left_s(), told=tell)
     if run.problem.bands:
         run.banded(found)
+    first = peers.first_come(run.problem, np.arange(len(run.problem)))  # requests stand in the order in which they came
     if floor_percent:
         found = run.floored(found, floor_percent)
     certificate.write_certificate(folder, certificate.Certificate.of(run.problem, found))
-    result = Result(int((time.monotonic() - begun) * 1000), tuple(run.options), mended is not None)
+    took_ms, first_come = int((time.monotonic() - begun) * 1000), int((first != NONE).sum())
+    result = Result(took_ms, first_come, tuple(run.options), mended is not None)
     (folder / RESULT).write_bytes(msgspec.json.encode(result))
 
 

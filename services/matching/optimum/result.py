@@ -22,9 +22,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How long solving took, what each policy option came to, and whether an earlier proof was repaired instead of
-    beginning anew."""
+    """How long solving took, how many are served one after another as they came, what each policy option came to, and
+    whether an earlier proof was repaired instead of beginning anew."""
 
     took_ms: int
+    first_come: int
     options: tuple[Compared, ...] = ()
     repaired: bool = False
