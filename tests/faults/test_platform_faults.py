@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,11 @@ from banyan.runtime.host.db import open_pool
 from tests.faults.load import watering
 from tests.instance import Instance
 
+BREAKING_S = 4.0
+BREAK = (
+    "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
+    " and pid <> pg_backend_pid() and backend_type = 'client backend'"
+)
 SEALING_S = 3.0  # longer than the pause between two turns of sealing
 
 
@@ -85,6 +91,32 @@ def test_under_load_nothing_is_lost_or_doubled(platform: Instance, postgres: Any
 def _more_than(load: Any, before: int) -> bool:
     time.sleep(0.2)
     return bool(load.answered > before)
+
+
+def test_questions_are_answered_through_a_database_that_breaks_their_connections(platform: Instance) -> None:
+    """Found by the soak: what a command mended by itself was an inner error where somebody only asked."""
+    tree = platform.plant("榕")
+    until = time.monotonic() + BREAKING_S
+    answers: list[Any] = []
+
+    def ask() -> None:
+        while time.monotonic() < until:
+            try:
+                answers.append(platform.query("see_tree", tree_id=tree)["id"])
+            except Refused as refused:
+                answers.append(refused.code)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    broken = 0
+    while time.monotonic() < until:
+        broken += platform.rows(BREAK)[0][0]
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    assert broken > 20 and len(answers) > 20
+    assert set(answers) == {tree}, "each was answered: there was time to ask the database again"
 
 
 def test_an_unreadable_signing_key_stops_writes_but_not_a_cry_for_help(platform: Instance) -> None:

@@ -43,6 +43,13 @@ PROFESSIONAL = (
 AUDIT_PAGE = 200
 
 
+def differences(told: Counter[tuple[str, str]], stands: Counter[tuple[str, str]]) -> Iterator[str]:
+    """What was answered positively and stands nowhere, or stands more often than it was answered; by event and record."""
+    for what, difference in (("丢失", told - stands), ("多出", stands - told)):
+        for (name, record), count in sorted(difference.items()):
+            yield f"{what} {count} 个 {name}：{record}"
+
+
 class Proof:
     """One instance, before and after. `before` is what stood when the callers began."""
 
@@ -100,10 +107,7 @@ class Proof:
 
     def _orders(self) -> Iterator[str]:
         """Each positive answer has its event once, and no event is without an order."""
-        stands, told = self._events() - self._before, self._ledger.events
-        for what, difference in (("丢失", told - stands), ("多出", stands - told)):
-            for (name, record), count in sorted(difference.items()):
-                yield f"{what} {count} 个 {name}：{record}"
+        yield from differences(self._ledger.events, self._events() - self._before)
 
     def _figures(self) -> Iterator[str]:
         """insight, the services' databases and the callers count the same."""

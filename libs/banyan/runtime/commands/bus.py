@@ -19,12 +19,12 @@ from psycopg import errors
 
 from banyan.kernel.context import Caller, Context
 from banyan.kernel.decision import Aggregate, Decision
-from banyan.kernel.message import SYSTEM, Bulk, Command, Done, Query
+from banyan.kernel.message import SYSTEM, Ask, Bulk, Command, Done, Query
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec, many, questions
 from banyan.runtime.commands.collect import collect, records_only, same_version
-from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.faults import persist, refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
     ANSWER,
     BEGIN,
@@ -68,11 +68,15 @@ class Bus:
         if ask is None:
             raise Refused("unknown_command", service=self.service.name, method=call.method)
         message = decoded(call.body, ask)
+        return persist(lambda: self._answer(call, ask, message), call.deadline_ms / 1000)
+
+    def _answer(self, call: Call, ask: type[Ask], message: Ask) -> bytes:
         caller = access.require_duty(ask, self._authenticate(call.token) if call.token else None)
         if isinstance(message, Query):
             return msgspec.json.encode(self.ask(message, caller, call.traceparent))
         if not call.key:
             raise Refused("key_missing")
+        assert isinstance(message, Command), "what is no question is a command"
         order = Order(message, caller, call.key, call.deadline_ms / 1000, call.traceparent)
         return self.run_bulk(order) if isinstance(message, Bulk) else self.run(order)
 

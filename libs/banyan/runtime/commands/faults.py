@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -19,6 +21,17 @@ def roll_back(connection: Any) -> None:
         connection.rollback()
     except psycopg.Error:
         connection.close()
+
+
+def persist(work: Callable[[], bytes], deadline_s: float) -> bytes:
+    """The answer of what may be done twice: a question, or a command under its key. A database that fails is asked again
+    while there is time; then it is refused as `unavailable`, or `deadline_past`."""
+    for attempt in itertools.count():
+        try:
+            return work()
+        except psycopg.OperationalError as error:
+            wait_or_refuse(error, attempt, deadline_s)
+    raise AssertionError("unreachable: the deadline ends the loop")
 
 
 def wait_or_refuse(error: psycopg.Error, attempt: int, deadline_s: float) -> None:
