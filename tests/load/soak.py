@@ -30,7 +30,7 @@ from tests.load.soak_readers import FeedReader, QueueReader, Reader
 FOLDER, RESULT = ROOT / ".run" / "soak", ROOT / ".run" / "soak.json"
 PROFESSIONALS, ASSIGNED, NEWCOMERS = 240, 120, 1_000_000
 TOLD_EVERY_S, LAST_ORDERS_S = 30.0, 240.0
-NUMBERS = ("orders", "again", "reads", "slowest_s")
+NUMBERS = ("orders", "reads", "slowest_s")
 
 
 def main() -> int:
@@ -93,7 +93,8 @@ def soak(laptop: Laptop, hours: float, callers: int, seed: int, say: Callable[[s
         "seed": seed,
         "callers": callers,
         "wrong": wrong,
-        "rss_mb": laptop.rss_mb(),
+        "again": ledger.again + stage.api.repeated,
+        "rss_mb": faults.memory,
     }
 
 
@@ -120,12 +121,13 @@ def _told(ledger: Ledger, faults: Faults, seconds: float) -> dict[str, Any]:
 def _tell(
     ledger: Ledger, faults: Faults, begun: float, hours: float, stop: threading.Event, say: Callable[[str], object]
 ) -> None:
-    """A line now and then."""
+    """A line now and then, and how much memory each process has."""
     while not stop.wait(TOLD_EVERY_S):
+        faults.memory.append(faults.laptop.rss_mb())
         left = max(0.0, begun + hours * 3600 - time.monotonic())
         say(
             f"{_clock(begun)} 尚余 {left:.0f} 秒：指令 {ledger.orders}，重发 {ledger.again}，查询 {ledger.reads}，"
-            f"规则拒绝 {sum(ledger.refused.values())}，故障 {len(faults.done)}，最慢一条 {ledger.slowest_s:.1f} 秒"
+            f"规则拒绝 {sum(ledger.refused.values())}，故障 {len(faults.done)}，最慢一条 {ledger.slowest_s:.1f} 秒，内存 {faults.memory[-1]} MB"
         )
 
 

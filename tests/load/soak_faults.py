@@ -35,6 +35,7 @@ class Faults:
     died: list[str] = field(default_factory=list)
     delays: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    memory: list[dict[str, int]] = field(default_factory=list)  # MB of each process, now and then
 
     def run(self, until: float, tick: Callable[[str], None]) -> None:
         """All faults in a drawn order, then again, until the monotonic moment `until`; `tick` hears of each."""
