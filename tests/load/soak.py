@@ -127,7 +127,8 @@ def _tell(
         left = max(0.0, begun + hours * 3600 - time.monotonic())
         say(
             f"{_clock(begun)} 尚余 {left:.0f} 秒：指令 {ledger.orders}，重发 {ledger.again}，查询 {ledger.reads}，"
-            f"规则拒绝 {sum(ledger.refused.values())}，故障 {len(faults.done)}，最慢一条 {ledger.slowest_s:.1f} 秒，内存 {faults.memory[-1]} MB"
+            f"规则拒绝 {sum(ledger.refused.values())}，故障 {len(faults.done)}，最慢一条 {ledger.slowest_s:.1f} 秒，"
+            f"内存 {faults.memory[-1]} MB"
         )
 
 
