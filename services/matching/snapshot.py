@@ -24,7 +24,7 @@ from services.matching.domain.request import OPEN, Request
 from services.matching.domain.run import Run
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
-from services.matching.optimum.problem import NAMED, Band, Problem
+from services.matching.optimum.problem import NAMED, SERVING, Band, Problem, serving_of
 from services.matching.ranking.arrays import LINE_LENGTH, Workers
 from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUERY, figure_facts, query_values
 
@@ -128,16 +128,10 @@ def _needs(requests: Sequence[Request], context: Context) -> dict[str, NDArray[n
 
 
 def _serving(requests: Sequence[Request], waited: Sequence[int], context: Context) -> NDArray[np.int64]:
-    """What serving each request is worth: a base, so much a step of urgency, so much a day of waiting up to a most."""
-
-    def worth(request: Request, days: int) -> int:
-        base, step, wait, most = (
-            context.figure(f"serving_{name}", division=request.division)
-            for name in ("points", "urgency_points", "wait_points", "wait_days_most")
-        )
-        return int(base + step * request.urgency + wait * min(days, most))
-
-    return np.array([worth(r, days) for r, days in zip(requests, waited, strict=True)], np.int64)
+    """What serving each request is worth by the figures of its division."""
+    figures = [[context.figure(name, division=r.division) for name in SERVING] for r in requests]
+    urgency = np.array([r.urgency for r in requests], np.int64)
+    return serving_of(urgency, np.array(waited, np.int64), np.array(figures, np.int64).reshape(-1, len(SERVING)))
 
 
 def _named(requests: Sequence[Request], workers: Sequence[Worker]) -> NDArray[np.void]:

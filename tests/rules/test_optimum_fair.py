@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from services.identity.data import villages
-from services.matching.optimum.fair import STEP_POINTS, loads, outcome, points, shares, with_floor
+from services.matching.optimum.fair import STEP_POINTS, outcome, with_floor
+from services.matching.optimum.figures import loads, points, shares
 from services.matching.optimum.problem import Band
 from services.matching.optimum.solve import solve
 from services.matching.typhoon.day import Day, day
@@ -27,8 +28,8 @@ def crowded_city(seed: int) -> Day:
 def test_shares_count_by_key_who_was_served_and_how_long_everybody_waited() -> None:
     assigned, key, waited = np.array([4, -1, 2, -1, -1]), np.array([7, 7, 9, 9, 9]), np.array([3, 5, 1, 2, 8])
     one, other = shares(assigned, key, waited)
-    assert tuple(one) == (7, 2, 1, 3, 5, 5) and one.served_percent == 50
-    assert tuple(other) == (9, 3, 1, 1, 10, 8) and other.served_percent == 33
+    assert tuple(one) == (7, 2, 1, 3, 5, 5, 5, 5) and one.served_percent == 50
+    assert tuple(other) == (9, 3, 1, 1, 10, 8, 2, 8) and other.served_percent == 33
 
 
 def test_loads_count_every_worker_and_who_is_full() -> None:

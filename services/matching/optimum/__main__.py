@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 
 from services.matching.optimum import certificate, earlier, peers
-from services.matching.optimum.fair import points, raised, with_floor
+from services.matching.optimum.fair import raised, with_floor
+from services.matching.optimum.figures import full, points
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.repair import repaired
 from services.matching.optimum.result import RESULT, Compared, Result
@@ -26,12 +27,6 @@ from services.matching.ranking.arrays import Ints
 
 COUNTY = 10**6  # a county's code of twelve digits ends on as many zeros
 NICENESS = 19  # whatever serves people comes first
-
-
-def full(problem: Problem, assigned: Ints) -> int:
-    """How many workers who had a free place have none left."""
-    taken = np.bincount(assigned[assigned != NONE], minlength=len(problem.workers))
-    return int(((problem.free > 0) & (taken >= problem.free)).sum())
 
 
 def _tell(every: int) -> Told:

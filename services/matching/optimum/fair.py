@@ -8,70 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.matching.optimum.check import worth
+from services.matching.optimum.figures import LOAD_STEPS, Share, loads, points, shares
 from services.matching.optimum.problem import Problem
 from services.matching.optimum.solve import Solution, solve
 from services.matching.ranking.arrays import Ints
 
 STEP_POINTS = 50
 """A bonus is found to so many points."""
-LOAD_STEPS = 10
 Solve = Callable[[Problem], Solution]
-
-
-class Share(NamedTuple):
-    """Of the requests alike in something: how many asked and were served, and days waited until now, summed and longest."""
-
-    key: int
-    asked: int
-    served: int
-    waited_days_served: int
-    waited_days_unserved: int
-    longest_days_unserved: int
-
-    @property
-    def served_percent(self) -> int:
-        """Rounded down."""
-        return 100 * self.served // self.asked
-
-
-def shares(assigned: Ints, key: Ints, waited_days: Ints) -> list[Share]:
-    """One a key (county, group, urgency: `key[r]`), ascending."""
-    keys, which = np.unique(key, return_inverse=True)
-    served, many = assigned >= 0, len(keys)
-    longest = np.zeros(many, np.int64)
-    np.maximum.at(longest, which[~served], waited_days[~served])
-
-    def total(of: Ints, chosen: Ints) -> Ints:
-        found = np.zeros(many, np.int64)
-        np.add.at(found, which[chosen], of[chosen])
-        return found
-
-    ones, everybody = np.ones(len(key), np.int64), np.ones(len(key), bool)
-    columns = (
-        keys,
-        total(ones, everybody),
-        total(ones, served),
-        total(waited_days, served),
-        total(waited_days, ~served),
-        longest,
-    )
-    return [Share(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-
-
-def loads(problem: Problem, assigned: Ints) -> Ints:
-    """How many workers have a load of 0-9, 10-19, ... 90-99 % of their capacity after the plan, and of 100 % or more."""
-    rows, given = problem.workers.rows, np.bincount(assigned[assigned >= 0], minlength=len(problem.workers))
-    capacity = rows["capacity"].astype(np.int64)
-    load = capacity - rows["free"] + given
-    step = np.clip(LOAD_STEPS * load // np.maximum(capacity, 1), 0, LOAD_STEPS)
-    return np.bincount(step[capacity > 0], minlength=LOAD_STEPS + 1)
-
-
-def points(problem: Problem, assigned: Ints) -> int:
-    """What an assignment is worth by serving and score alone, without bands: by which plans of two policies compare."""
-    served = np.flatnonzero(assigned >= 0)
-    return int(worth(problem, served, assigned[served])[2].sum())
 
 
 class Outcome(NamedTuple):

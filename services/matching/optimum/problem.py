@@ -27,6 +27,7 @@ NAMED = np.dtype([("request", "<i4"), ("worker", "<i4"), ("mark", "<i4")])
 NONE = -1
 """In `assigned`: served by nobody."""
 SERVING_LIMIT = 1 << 40
+SERVING = ("serving_points", "serving_urgency_points", "serving_wait_points", "serving_wait_days_most")
 FORMAT = "banyan.matching.inputs.v1"
 _OF_WORKERS = tuple(name for name in POSTING.names or () if name not in ("worker", "proficiency"))
 
@@ -146,6 +147,16 @@ class Problem:
     def digest(self) -> str:
         """sha-256 over every array in the order of names: name, type, shape, bytes; 64 hex digits."""
         return digest_of(self.arrays())
+
+
+def serving_of(urgency: Ints, waited_days: Ints, figures: Ints) -> Ints:
+    """What serving each request is worth: a base, so much a step of urgency, so much a day of waiting up to a most.
+
+    `figures`: the four of SERVING, one set for all or one a request.
+    """
+    base, step, wait, most = np.moveaxis(np.asarray(figures, np.int64), -1, 0)
+    worth: Ints = base + step * urgency + wait * np.minimum(waited_days, most)
+    return worth
 
 
 def places_of(rows: NDArray[np.void], bands: Sequence[Band]) -> tuple[Ints, Ints]:

@@ -20,7 +20,7 @@ from banyan.kernel.codes import CODES
 from banyan.kernel.policy import Policy, seed_figures
 from services.matching.domain.pairing import FIELDS, POINTS
 from services.matching.domain.place import centre
-from services.matching.optimum.problem import NAMED, Problem
+from services.matching.optimum.problem import NAMED, SERVING, Problem, serving_of
 from services.matching.ranking import FUJIAN, POSTING, Figures, Workers
 from services.matching.ranking.arrays import LINE_LENGTH
 from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, FIGURE_NAMES, QUERY
@@ -191,11 +191,8 @@ def calls(at: Land, held: Workers, worker_county: Ints, size: int, seed: int, *,
 
 
 def serving(urgency: Ints, waited_days: Ints) -> Ints:
-    """What serving each request is worth: a base, so much a step of urgency, so much a day of waiting up to a most."""
-    base, step, wait = (policy().at(f"serving_{name}points", ON) for name in ("", "urgency_", "wait_"))
-    most = policy().at("serving_wait_days_most", ON)
-    worth: Ints = base + step * urgency + wait * np.minimum(waited_days, most)
-    return worth
+    """What serving each request is worth by the figures of the day."""
+    return serving_of(urgency, waited_days, np.array([policy().at(name, ON) for name in SERVING]))
 
 
 def _needs(random: np.random.Generator, dialect: Ints, field: Ints, urgency: Ints, surge: bool) -> NDArray[np.void]:

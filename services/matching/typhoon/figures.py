@@ -12,6 +12,7 @@ from services.matching.domain.pairing import FIELDS
 from services.matching.domain.place import centre
 from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.explain import explain
+from services.matching.optimum.figures import LOAD_STEPS, loads
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.ranking.arrays import Ints
 from services.matching.ranking.measures import EARLIER, QUERY, floor_sqrt
@@ -19,7 +20,6 @@ from services.matching.typhoon.day import Day
 
 COMER, BEST = "first_come", "optimum"
 KILOMETRES = (5, 10, 15, 20, 25, 30, 40, 60)
-LOAD_STEP = 10
 PROVED_MOST = 500
 WORKER_COLUMNS = (
     "x", "y", "area", "capacity", "free", "level", "registered", "sex", "languages", "slots", "cross_area"
@@ -85,13 +85,9 @@ def _distances(problem: Problem, ways: Mapping[str, Ints]) -> list[dict[str, Any
 
 
 def _loads(problem: Problem, ways: Mapping[str, Ints]) -> list[dict[str, Any]]:
-    capacity = problem.workers.rows["capacity"].astype(np.int64)
-    before, counts = capacity - problem.workers.rows["free"], {}
-    for way, assigned in ways.items():
-        taken = np.bincount(assigned[assigned != NONE], minlength=len(capacity))
-        percent = np.minimum(100, 100 * (before + taken) // np.maximum(capacity, 1))
-        counts[way] = np.bincount(percent // LOAD_STEP, minlength=11).tolist()
-    return [{"title": f"{n * LOAD_STEP}%", "workers": {way: counts[way][n] for way in ways}} for n in range(11)]
+    counts = {way: loads(problem, assigned).tolist() for way, assigned in ways.items()}
+    step = 100 // LOAD_STEPS
+    return [{"title": f"{n * step}%", "workers": {way: counts[way][n] for way in ways}} for n in range(LOAD_STEPS + 1)]
 
 
 def _continuity(problem: Problem, ways: Mapping[str, Ints]) -> dict[str, Any]:
