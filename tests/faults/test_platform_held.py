@@ -10,7 +10,7 @@ import psycopg
 
 from tests.instance import Instance
 
-CALM_S, HELD_S = 5.0, 15.0
+CALM_S, HELD_S = 3.0, 15.0
 SLOWER_MOST, GRACE_S = 3.0, 0.5
 DRAWN = (
     "insert into outbox (event_id, stream, aggregate_id, aggregate_version, type, effective_on, recorded_at, data)"

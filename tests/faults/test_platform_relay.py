@@ -25,29 +25,29 @@ PLACES = {
 WAITS = "select count(*) from pg_locks where locktype = 'advisory' and objid = %s and not granted"
 
 
-def _log(platform: Instance) -> list[tuple[Any, ...]]:
-    return platform.rows("select stream, position, event_id, digest from log order by stream, position")
+def _log(shared: Instance) -> list[tuple[Any, ...]]:
+    return shared.rows("select stream, position, event_id, digest from log order by stream, position")
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_relay_killed_between_positions_and_confirms_renumbers_nothing(platform: Instance, place: str) -> None:
-    tree = platform.plant("榕")
-    platform.command("water_tree", tree_id=tree, litres=1)
-    platform.wait_until(lambda: platform.figure().get(tree) == 1, "all runs")
-    platform.run(HELD_UP.format(PLACES[place]))
-    with psycopg.connect(platform.database) as holder:
+def test_a_relay_killed_between_positions_and_confirms_renumbers_nothing(shared: Instance, place: str) -> None:
+    begun, tree = len(_log(shared)), shared.plant(place[:40])
+    shared.command("water_tree", tree_id=tree, litres=1)
+    shared.wait_until(lambda: shared.figure().get(tree) == 1, "all runs")
+    shared.run(HELD_UP.format(PLACES[place]))
+    with psycopg.connect(shared.database) as holder:
         holder.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
         for _ in range(ORDERS):
-            platform.command("water_tree", tree_id=tree, litres=1)
-        platform.wait_until(lambda: platform.rows(WAITS, LOCK)[0][0] > 0, "the relay is in its batch")
-        before = _log(platform)
-        platform.laptop.kill("work")
+            shared.command("water_tree", tree_id=tree, litres=1)
+        shared.wait_until(lambda: shared.rows(WAITS, LOCK)[0][0] > 0, "the relay is in its batch")
+        before = _log(shared)
+        shared.laptop.kill("work")
     table = PLACES[place].rsplit(" ", 1)[-1]
-    platform.wait_until(lambda: platform.rows(WAITS, LOCK)[0][0] == 0, "the dead worker's transaction has ended")
-    platform.run(f"drop trigger held_up on {table}; drop function held_up()")
-    platform.laptop.start("work")
-    platform.wait_until(lambda: platform.figure().get(tree) == ORDERS + 1, "each had its effect once")
-    after = _log(platform)
+    shared.wait_until(lambda: shared.rows(WAITS, LOCK)[0][0] == 0, "the dead worker's transaction has ended")
+    shared.run(f"drop trigger held_up on {table}; drop function held_up()")
+    shared.laptop.start("work")
+    shared.wait_until(lambda: shared.figure().get(tree) == ORDERS + 1, "each had its effect once")
+    after = _log(shared)
     assert [row for row in after if row in before] == before, "what had a position keeps it"
-    assert len({row[2] for row in after}) == len(after) == ORDERS + 2, "each event stands once"
-    assert verify(platform.stream("sample.tree"), public_keys=platform.public_keys()).whole
+    assert len({row[2] for row in after}) == len(after) == begun + ORDERS + 2, "each event stands once"
+    assert verify(shared.stream("sample.tree"), public_keys=shared.public_keys()).whole
