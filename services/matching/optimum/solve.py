@@ -24,6 +24,7 @@ FEW = 6_000
 """Up to so many requests with better pairs are placed anew one by one; more are quicker solved as a whole."""
 GUESSED, SHORT_PERCENT = 6_000, 30
 """From so many requests on, and so many for a hundred free places, guessed prices choose the first pairs."""
+NO_PAIRS = Pairs(*(np.zeros(0, np.int64),) * 3)
 Told = Callable[[str, int, int], None]
 """Hears (step, requests with better pairs, pairs kept)."""
 
@@ -57,14 +58,38 @@ def solve(
     held = _first(problem, sheet, until)
     kept, rounds = len(held.pair_request), 0
     told("first", len(problem), kept)
+    covered = Covered(problem)
     while True:
-        better = sweep(sheet, held.price, held.surplus, MORE_PAIRS)
+        better = covered.better(sheet, held)
         requests = np.unique(better.request)
         told("priced", len(requests), kept)
         if not len(requests) or _over(until):
             return _ended(problem, held, better, rounds, kept)
         rounds += 1
         held, kept = _with(problem, held, kept, better, requests)
+
+
+class Covered:
+    """Surpluses and prices at which every pair was looked at: it is kept, or worth no more. Only where one of them is lower
+    now a pair can be worth more; FAR where nobody has looked yet, or not to the end."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.surplus = np.full(len(problem), net.FAR)
+        self.prices = np.full(len(problem.workers), net.FAR)
+
+    def better(self, sheet: Sheet, held: net.Net) -> Pairs:
+        """Pairs worth more than the prices say, over all pairs, up to MORE_PAIRS a request; they are to be kept."""
+        fell = held.surplus < self.surplus
+        cheaper = np.where(held.price < self.prices, held.price, net.FAR)
+        found = [
+            sweep(sheet, prices, held.surplus, MORE_PAIRS, among=among)
+            for prices, among in ((held.price, fell), (cheaper, ~fell))
+            if among.any() and (prices < net.FAR).any()
+        ]
+        better = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True))) if found else NO_PAIRS
+        whole = np.bincount(better.request, minlength=len(fell)) < MORE_PAIRS
+        self.surplus, self.prices = np.where(whole, held.surplus, net.FAR), held.price.copy()
+        return better
 
 
 def _over(until: float | None) -> bool:

@@ -43,14 +43,20 @@ def compiled() -> Callable[..., Any] | None:
     return sweep_fused.build(kernel.stamp())
 
 
-def sweep(sheet: Sheet, prices: Ints, above: Ints, k: int, *, plain: bool = False) -> Pairs:
-    """For each request up to k best pairs whose value less the worker's price is more than `above[request]`.
+def sweep(sheet: Sheet, prices: Ints, above: Ints, k: int, *, among: Any = None, plain: bool = False) -> Pairs:
+    """For each request, or each that `among` is true of, up to k best pairs whose value less the worker's price is more
+    than `above[request]`.
 
     Exact over all feasible pairs. `plain` takes the numpy form even where numba is installed.
     """
     fused = None if plain else compiled()
     form = partial(_fused, fused) if fused else _plain
-    parts = [form(sheet, layer, prices, above, k) for layer in sheet.layers]
+    layers = (
+        sheet.layers
+        if among is None
+        else [Layer(each.requests[among[each.requests]], each.own) for each in sheet.layers]
+    )
+    parts = [form(sheet, layer, prices, above, k) for layer in layers if len(layer.requests)]
     if not parts:
         none = np.zeros(0, np.int64)
         return Pairs(none, none, none)
