@@ -17,7 +17,7 @@ from services.matching.ranking import grid, vector
 from services.matching.ranking.arrays import Ints, Rows
 from services.matching.ranking.measures import FIGURE_NAMES
 from services.matching.ranking.order import IdOrder
-from services.matching.ranking.postings import Postings
+from services.matching.ranking.postings import Postings, aligned
 
 
 class Layer(NamedTuple):
@@ -55,7 +55,8 @@ class Sheet:
         self.count = held.count
         self.start = np.cumsum(held.count) - held.count
         places = np.repeat(held.start - self.start, held.count) + np.arange(len(held))
-        self.pool: Rows = held.pool[places]
+        self.pool: Rows = aligned(len(held))
+        self.pool[:] = held.pool[places]
         self.worker = self.pool["worker"].astype(np.int32)
         moved = np.zeros(max(1, held.used), np.int64)
         moved[places] = np.arange(len(places))
