@@ -55,9 +55,8 @@ class Plan:
         self.stand, self.pairs_each = Stand(problem), pairs_each
         many, workers, served = len(problem), len(problem.workers), np.flatnonzero(found.assigned >= 0)
         kept = self._kept(found)
-        keys = kept.request * workers + kept.worker
-        by, order = np.full(many, NOBODY, np.int64), np.argsort(keys)
-        by[served] = order[np.searchsorted(keys[order], served * workers + found.assigned[served])]
+        by, used = np.full(many, NOBODY, np.int64), _used(kept, found)
+        by[kept.request[used]] = used
         self.net = flow.net_of(problem, kept, by)
         self.ladder, cost = problem.places
         self.net = self.net._replace(first_place=self.ladder.copy(), place_cost=cost.copy())
@@ -241,12 +240,17 @@ class Plan:
         """The best pairs of each request at the batch's prices, and those in use."""
         stand = self.stand
         pairs = sweep(stand.sheet, found.prices, found.surplus - WITHIN_POINTS, self.pairs_each)
-        served = np.flatnonzero(found.assigned >= 0)
-        keys = [request * stand.workers + worker for request, worker in (pairs[:2], (served, found.assigned[served]))]
-        absent = served[~np.isin(keys[1], keys[0])]
+        missing = found.assigned >= 0
+        missing[pairs.request[_used(pairs, found)]] = False
+        absent = np.flatnonzero(missing)
         worker = found.assigned[absent]
         more = (absent, worker, stand.values(absent, worker))
         return Pairs(*(np.concatenate(both) for both in zip(pairs, more, strict=True)))
+
+
+def _used(pairs: Pairs, found: Solution) -> Ints:
+    """The numbers of the pairs that are in use."""
+    return np.flatnonzero(pairs.worker == found.assigned[pairs.request])
 
 
 def _numbers(names: Sequence[str]) -> dict[str, int]:
