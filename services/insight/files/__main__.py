@@ -2,21 +2,19 @@
 
 The first line is what is told of the file, each further one a page of rows, all as JSON."""
 
-import os
 import sys
 from pathlib import Path
 
 import msgspec
 
+from banyan.runtime.host import apart
 from services.insight.domain.export_tables import TABLES, About
 from services.insight.files.write import write
-
-NICENESS = 19  # whatever serves people comes first
 
 
 def main(table: str, format: str, path: str) -> None:
     """Reads all of standard input; an error ends the process with its trace."""
-    os.nice(NICENESS)
+    apart.begin()
     about = msgspec.json.decode(sys.stdin.buffer.readline(), type=About)
     pages = (msgspec.json.decode(line) for line in sys.stdin.buffer)
     write(format, TABLES[table], about, pages, Path(path))

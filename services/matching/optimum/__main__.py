@@ -7,7 +7,6 @@ it; each line on standard output is `requests with a better worker` and `all req
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from banyan.runtime.host import apart
 from services.matching.optimum import certificate, earlier, peers
 from services.matching.optimum.fair import raised, with_floor
 from services.matching.optimum.figures import full, points
@@ -26,7 +26,6 @@ from services.matching.optimum.solve import Solution, Told, solve
 from services.matching.ranking.arrays import Ints
 
 COUNTY = 10**6  # a county's code of twelve digits ends on as many zeros
-NICENESS = 19  # whatever serves people comes first
 
 
 def _tell(every: int) -> Told:
@@ -97,7 +96,7 @@ class Run:
 
 def main(folder: Path, seconds: float, floor_percent: int) -> None:
     """Solves; an error ends the process with its trace."""
-    os.nice(NICENESS)
+    apart.begin()
     begun = time.monotonic()
     run = Run(folder, seconds)
     tell = _tell(len(run.problem))
