@@ -35,7 +35,9 @@ ALIASES = (
 )
 ERASED = (
     "select r.id from client c join request r on c.id in (r.subject_id, r.client_id)"
-    " where c.erased_on is not null and r.erased_on is null limit %(batch)s"
+    " where c.erased_on is not null and r.erased_on is null"
+    " union select r.id from person_key k join request r on r.subject_id = k.person_id"
+    " where k.wrapped is null and r.erased_on is null limit %(batch)s"
 )
 MEMBERS = (
     "select h.id, c.id from client c join household h on h.body -> 'member_ids' ? c.id"
@@ -84,7 +86,8 @@ def follow_aliases(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
 
 @every(seconds=2)
 def follow_erasures(db: Db, context: Context) -> Iterable[tuple[str, Command]]:
-    """Requests and households of clients that were erased."""
+    """Requests and households of clients that were erased; and requests whose key is gone, as after the restore of an
+    older backup."""
     requests = db.rows(ERASED, {"batch": BATCH})
     members = db.rows(MEMBERS, {"batch": BATCH})
     return [

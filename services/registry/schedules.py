@@ -1,5 +1,5 @@
 """What time does to persons, assignments and imports: reminders, lapses, assignments that follow their persons, rows
-that were refused and are kept no longer."""
+that were refused and are kept no longer; and erasures that are not through yet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from banyan.contracts.registry import (
     EndAssignment,
+    ErasePerson,
     ForgetRefusedRows,
     LapsePerson,
     RefreshAssignment,
@@ -44,6 +45,11 @@ order by a.id limit %(batch)s
 OVER = (
     "select id, until from assignment where live is not null and until < %(today)s order by until, id limit %(batch)s"
 )
+HALF_ERASED = """
+select p.id, p.version from person_key k join person p on p.id = k.person_id where k.wrapped is null and p.state <> 'erased'
+union select p.id, p.version from person p join person s on s.id = p.merged_into
+where p.merged_into is not null and s.state = 'erased' and p.state <> 'erased' limit %(batch)s
+"""
 REFUSED_OVER = "select id from import where refused_until <= %(now)s order by refused_until limit %(batch)s"
 
 
@@ -86,3 +92,11 @@ def forget_refused_rows(db: Db, context: Context) -> Iterator[Due]:
     """Refused rows of imports whose days are over."""
     for (id,) in db.rows(REFUSED_OVER, {"now": context.now, "batch": BATCH}):
         yield id, ForgetRefusedRows(import_id=id)
+
+
+@every(seconds=2)
+def finish_erasures(db: Db, context: Context) -> Iterator[Due]:
+    """Persons whose key is gone and whose record stands, as after the restore of an older backup; and records that were
+    absorbed by one that was erased: they are of the same person."""
+    for id, version in db.rows(HALF_ERASED, {"batch": BATCH}):
+        yield f"{id}:{version}", ErasePerson(person_id=id, reason="补办删除")

@@ -130,3 +130,15 @@ def test_an_erased_client_is_gone_from_history_too(platform: Platform) -> None:
     assert platform.rows("select wrapped from person_key where person_id = 'p-lin'") == [(None,)]
     platform.tick(days=100)
     assert platform.rows("select count(*) from parked") == [(0,)]
+
+
+def test_a_request_whose_key_alone_was_destroyed_by_a_restore_is_erased_wholly(platform: Platform) -> None:
+    id, other = triaged(platform, story="与儿子争执"), taken(platform, client_id="p-other")
+    destroyed = "update person_key set wrapped = null, destroyed_at = now() where person_id = %s returning 1"
+    assert platform.rows(destroyed, "p-lin") == [(1,)]
+    with pytest.raises(Refused, match="person_erased"):
+        platform.ask(LEAD, m.RequestDetail(request_id=id))
+    platform.tick(seconds=1)
+    seen = platform.ask(LEAD, m.RequestDetail(request_id=id))
+    assert (seen.state, seen.client_name, seen.story, seen.point) == ("closed", None, None, None)
+    assert platform.request(other).erased_on is None

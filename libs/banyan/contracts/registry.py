@@ -231,7 +231,7 @@ class UnmergePersons(Command, frozen=True, kw_only=True):
 class ErasePerson(OnPerson, frozen=True, kw_only=True):
     """依本人请求或保存期满，删除个人信息。"""
 
-    may: ClassVar = ("privacy_officer",)
+    may: ClassVar = ("privacy_officer", SYSTEM)
     reason: Reason
 
 
