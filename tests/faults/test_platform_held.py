@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
@@ -45,3 +46,17 @@ def test_a_write_transaction_held_open_delays_no_event(platform: Instance, datab
     assert drawn and drawn[0] < last - len(held) + 1, "all events meanwhile drew later numbers"
     assert statistics.median(held) <= max(SLOWER_MOST * statistics.median(calm), GRACE_S), (calm, held)
     assert max(held) < HELD_S / 2, "not one waited for its end"
+
+
+def test_an_order_whose_row_s_partition_is_made_meanwhile_is_done(platform: Instance) -> None:
+    """PostgreSQL refuses a row on its way to the default partition once another partition has taken its place."""
+    tree = platform.plant("榕")
+    with psycopg.connect(platform.database) as maker, ThreadPoolExecutor(1) as pool:
+        maker.execute("select make_partitions(banyan_now() + interval '40 years')")
+        platform.run("update clock set offset_ms = offset_ms + extract(epoch from interval '40 years')::bigint * 1000")
+        order = pool.submit(platform.command, "water_tree", tree_id=tree, litres=1)
+        waits = "select count(*) from pg_locks where not granted and relation in ('audit'::regclass, 'audit_rest'::regclass)"
+        platform.wait_until(lambda: platform.rows(waits) != [(0,)], "the order's row waits for the default partition")
+        maker.commit()
+        assert order.result()["id"] == tree
+    platform.wait_until(lambda: platform.figure() == {tree: 1}, "its event had its effect, once")

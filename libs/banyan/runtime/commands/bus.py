@@ -24,7 +24,7 @@ from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec, many, questions
 from banyan.runtime.commands.collect import collect, records_only, same_version
-from banyan.runtime.commands.faults import persist, refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.faults import again_if_partitioned, persist, refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
     ANSWER,
     BEGIN,
@@ -141,6 +141,9 @@ class Bus:
                 db = Db(connection, self.vault, context, service=self.service.name)
                 done = self._decide(db, decision, command, row[2:], outcome)
                 return self._write(db, order, outcome, msgspec.structs.replace(done, audit_unsealed=unsealed), span)
+            except errors.CheckViolation as error:
+                roll_back(connection)
+                again_if_partitioned(error)
             except BaseException:
                 roll_back(connection)
                 raise

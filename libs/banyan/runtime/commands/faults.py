@@ -6,7 +6,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 from psycopg import errors
@@ -44,6 +44,13 @@ def wait_or_refuse(error: psycopg.Error, attempt: int, deadline_s: float) -> Non
     if clock.epoch_s() + pause >= deadline_s:
         raise Refused("unavailable", part="database") from None
     time.sleep(pause)
+
+
+def again_if_partitioned(error: errors.CheckViolation) -> NoReturn:
+    """Raises what asks for another try where a partition was made under a row on its way to the default one; else the error."""
+    if error.diag.constraint_name is None and error.diag.table_name in ("audit_rest", "log_rest"):
+        raise errors.SerializationFailure("a partition was made meanwhile; again") from error
+    raise error
 
 
 def refusal_of(error: errors.IntegrityError) -> Refused:

@@ -21,7 +21,7 @@ from banyan.kernel.message import Command, Done
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, codec
 from banyan.runtime.commands.collect import collect, same_version
-from banyan.runtime.commands.faults import refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.faults import again_if_partitioned, refusal_of, roll_back, wait_or_refuse
 from banyan.runtime.commands.orders import BEGIN, KEY_DAYS, Order
 from banyan.runtime.commands.settled import Settled, settled
 from banyan.runtime.commands.store import Db, subject_of
@@ -147,6 +147,9 @@ def _together(bus: Bus, orders: Sequence[Order], unsealed: bool) -> dict[str, An
                 if outcome.events:
                     connection.execute(WAKE)
             return {**again, **answers}
+        except errors.CheckViolation as error:
+            roll_back(connection)
+            again_if_partitioned(error)
         except BaseException:
             roll_back(connection)
             raise
