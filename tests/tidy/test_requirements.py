@@ -14,6 +14,7 @@ TOOLS = {
     "import-linter": "make imports",
     "mypy": "make types",
     "pytest-timeout": "the option in pyproject.toml",
+    "pytest-xdist": "bin/test-all",
     "ruff": "make lint",
     "types-psutil": "make types",
     "tzdata": "zoneinfo, where the system has no zones",
