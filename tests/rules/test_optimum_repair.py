@@ -271,6 +271,21 @@ def test_what_was_not_looked_at_again_is_not_called_optimal_over_all() -> None:
     assert live.status == OPTIMAL
 
 
+def test_who_has_withdrawn_changes_no_capacity_before_they_come_back() -> None:
+    problem = whole(2)
+    live = Live(problem, solve(problem))
+    worker = int(live.net.mate[live.net.mate >= 0][0])
+    live.withdraw(worker)
+    with pytest.raises(ValueError, match="withdrawn"):
+        live.resize(worker, 3)
+    rows = problem.workers.rows
+    live.join(Joiner(problem.workers.ids[worker], rows[worker], problem.workers.proficiency[worker]))
+    live.resize(worker, int(rows["capacity"][worker]) + 1)
+    assert live.net.places[worker] == rows["free"][worker] + 1
+    live.restate()
+    assert live.objective >= solve(problem).objective
+
+
 def test_a_batch_that_a_deadline_ended_is_repaired_to_the_optimum() -> None:
     problem = day([code for code in villages() if code.startswith("3501")], 600, 5, size=250).problem
     live = Live(problem, solve(problem, deadline_s=0))

@@ -86,7 +86,10 @@ class Live(Plan):
         return self._told(looked + self._join(joiner, number), movable)
 
     def resize(self, worker: int, capacity: int, *, movable: Sequence[int] = ()) -> Change:
-        """A worker's places a week change: their pairs are valued anew, for the share of free places is a term."""
+        """A worker's places a week change: their pairs are valued anew, for the share of free places is a term. Refuses
+        (ValueError) one who has withdrawn: they `join` first."""
+        if worker in self.stand.gone:
+            raise ValueError(f"worker {worker} has withdrawn")
         looked = self._release(movable)
         stand = self.stand
         row = stand.rows[worker : worker + 1].copy()

@@ -58,8 +58,9 @@ class Plan:
         by, used = np.full(many, NOBODY, np.int64), _used(kept, found)
         by[kept.request[used]] = used
         self.net = flow.net_of(problem, kept, by)
-        self.ladder, cost = problem.places
-        self.net = self.net._replace(first_place=self.ladder.copy(), place_cost=cost.copy())
+        start, cost = problem.places
+        self.ladder = start.copy()
+        self.net = self.net._replace(first_place=start.copy(), place_cost=cost.copy())
         self.net.price[:] = found.prices
         self.net.surplus[served] = kept.value[by[served]] - found.prices[found.assigned[served]]
         self.free, self.taken = problem.free.copy(), np.zeros(workers, np.int64)

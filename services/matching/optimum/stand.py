@@ -67,7 +67,8 @@ class Stand:
         self.request_ids, self.worker_ids = list(problem.request_ids), list(problem.workers.ids)
         self.demand, self.lines, self.serving = problem.demand, problem.lines, problem.serving
         self.rows, self.proficiency = problem.workers.rows.copy(), problem.workers.proficiency.copy()
-        self.marks, self.sheet, self.fresh = Marks(problem.named.copy()), Sheet(problem), set[int]()
+        self.marks, self.sheet = Marks(problem.named.copy()), Sheet(problem)
+        self.fresh, self.gone = set[int](), set[int]()
         self.wanted = {name: problem.demand[name].copy() for name in WANTED}
         self._problem: Problem | None = problem
         self._own: dict[bytes, tuple[int, Ordered]] = {}
@@ -117,6 +118,7 @@ class Stand:
             self.rows, self.proficiency = roomy(self.rows, number + 1), roomy(self.proficiency, number + 1)
         self.rows[number], self.proficiency[number] = joiner.row, joiner.proficiency
         self.rows["worker"][number] = number
+        self.gone.discard(number)
         if number < len(self.sheet.where) and self.sheet.takes(self.rows[number], self.proficiency[number]):
             self.fresh.discard(number)
             self._change(number)
@@ -127,6 +129,7 @@ class Stand:
     def leave(self, worker: int) -> None:
         """A worker gives no places any more."""
         self.fresh.discard(worker)
+        self.gone.add(worker)
         self.rows["free"][worker] = 0
         self._hide(worker)
 
