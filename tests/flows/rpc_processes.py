@@ -31,12 +31,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ROOT / 'libs'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
 
 
-def wait_until(true: Callable[[], bool], what: str) -> None:
+def wait_until(true: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:
     """Polls until true; fails with what was awaited."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + within_s
     while not true():
         if time.monotonic() > until:
-            raise AssertionError(f"not within {PATIENCE_S} s: {what}")
+            raise AssertionError(f"not within {within_s} s: {what}")
         time.sleep(0.01)
 
 
