@@ -126,6 +126,7 @@ def test_an_erased_client_is_gone_from_history_too(platform: Platform) -> None:
     assert left == (None, None, None, ["p-son"], "p-son")
     kept = platform.rows("select body::text from request_history union all select body::text from household_history")
     assert kept and "118100123" not in str(kept) and "24450456" not in str(kept), "nor the exact place of the home"
+    assert "118100000" not in str(kept) and "24450000" not in str(kept), "nor the place to 100 m in earlier versions"
     assert (request.state, request.ending, request.client_name, request.story) == ("closed", "withdrawn", None, None)
     assert platform.rows("select wrapped from person_key where person_id = 'p-lin'") == [(None,)]
     platform.tick(days=100)

@@ -30,6 +30,11 @@ def test_whose_key_alone_was_destroyed_by_a_restore_is_erased_wholly_and_others_
     kept = "state, sort_key, body ->> 'sex', body ->> 'talent_evidence'"
     assert desk.rows(f"select {kept} from person where id = %s", (gone,)) == [("erased", "", None, "")]
     assert [name for name, _ in desk.events(gone)][-1] == "erased", "matching and insight are told again"
+    assert desk.rows("select version from person_history where id = %s", (gone,)) == [(3,)], "nor in earlier versions"
+    assert desk.rows("select count(*) from person_history where id = %s", (stays,)) == [(2,)]
+    with desk.app.pool.connection() as connection:
+        asked = connection.execute("select forget_history('person', 'id', %s)", ([stays, gone],)).fetchone()
+    assert asked == (0,), "the service's role cannot forget the living, nor the newest version of the erased"
     before = len(desk.events())
     desk.turn()
     assert len(desk.events()) == before, "once"

@@ -17,6 +17,7 @@ from banyan.contracts.matching import (
 from banyan.contracts.matching_shapes import Point
 from banyan.kernel.context import Context
 from banyan.kernel.decision import Aggregate, decides
+from banyan.kernel.message import DestroyKey
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from services.matching.domain import place
@@ -87,7 +88,7 @@ def forget_member(household: Household, command: ForgetMember, context: Context)
     head = household.head_id if household.head_id in left else next(iter(left), "")
     stays = household if household.subject_id in left else _unsealed(household, head)
     after = replace(stays, head_id=head, member_ids=left)
-    return after, _changed(after)
+    return after, _changed(after), DestroyKey(person_id=command.person_id)
 
 
 def _unsealed(household: Household, subject_id: str) -> Household:

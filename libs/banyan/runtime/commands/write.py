@@ -109,6 +109,7 @@ NOTICE = (
 )
 MAKE_KEYS = "insert into person_key (person_id, wrapped) select * from unnest(%s::text[], %s::bytea[])"
 DESTROY = "update person_key set wrapped = null, destroyed_at = now() where person_id = any(%s) and wrapped is not null"
+FORGET = "select forget_history(%s, %s, %s)"
 WAKE = b"notify outbox"
 SINGLY_MOST = 16  # records that one command saves one by one
 A_STATEMENT = 5_000  # rows of a set
@@ -145,8 +146,8 @@ def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys,
         connection.execute(OUTBOX, (context.now, traceparent, *columns))
     for columns in _columns([_notice(notice, context.now) for notice in outcome.notices]):
         connection.execute(NOTICES, columns)
-    if outcome.destroyed:
-        connection.execute(DESTROY, (outcome.destroyed,))
+    for statement in _destroyed(outcome):
+        connection.execute(*statement)
 
 
 def write_and_end(
@@ -199,9 +200,20 @@ def _rest(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str
     parts += [(NOTICE, _notice(notice, context.now)) for notice in outcome.notices]
     if keys.made:
         parts.append((MAKE_KEYS, (list(keys.made), list(keys.made.values()))))
-    if outcome.destroyed:
-        parts.append((DESTROY, (outcome.destroyed,)))
-    return parts
+    return [*parts, *_destroyed(outcome)]
+
+
+def _destroyed(outcome: Outcome) -> Iterator[Statement]:
+    """Destroys keys, and with them the earlier versions of the changed records that are about those persons."""
+    if not outcome.destroyed:
+        return
+    yield DESTROY, (outcome.destroyed,)
+    changed: dict[type[Aggregate], list[str]] = defaultdict(list)
+    for change in outcome.changes:
+        changed[type(change.record)].append(change.record.id)
+    for kind, ids in changed.items():
+        if kind.subject:
+            yield FORGET, (kind.kind, kind.subject, ids)
 
 
 def _record_parts(change: Change, effective: dt.date, now: dt.datetime, keys: PersonKeys) -> list[Statement]:

@@ -54,14 +54,19 @@ def migrate(settings: Settings, service: str, package: str) -> str:
         driver: Any = connection.connection.driver_connection
         driver.execute("select pg_advisory_xact_lock(hashtext('banyan migrate'))")
         if driver.execute("select to_regclass('public.outbox')").fetchone()[0] is None:
-            driver.execute(resources.files("banyan.runtime.host").joinpath("frame.sql").read_text("utf-8"))
+            driver.execute(_sql("frame.sql"))
             driver.execute(lag.TABLE)
+        driver.execute(_sql("forget.sql"))
         config = _config(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         driver.execute("select make_partitions()")
         roles.grant(driver, declared_rights(package))
         return str(MigrationContext.configure(connection).get_current_revision())
+
+
+def _sql(name: str) -> str:
+    return resources.files("banyan.runtime.host").joinpath(name).read_text("utf-8")
 
 
 def declared_rights(package: str) -> dict[str, str]:
