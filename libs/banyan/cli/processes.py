@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from banyan.kernel.refusal import Refused
-from banyan.runtime.host import roles, telemetry
+from banyan.runtime.host import memory, roles, telemetry
 from banyan.runtime.host import settings as all_settings
 from banyan.runtime.host.app import App, load_service, open_keys, package_of
 from banyan.runtime.host.migrate import mark, require_ours
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 def _apps(names: Sequence[str], process: str) -> tuple[Settings, list[App]]:
     """The services of a process, loaded and warm: that comes before consuming."""
+    memory.give_back()
     settings = all_settings.load()
     telemetry.start(settings, process)
     keys = open_keys(settings)
@@ -83,6 +84,7 @@ def work(names: Sequence[str]) -> None:
 
 def gateway() -> None:
     """Serves HTTP."""
+    memory.give_back()
     settings = all_settings.load()
     telemetry.start(settings, "banyan gateway")
     require_our_vhost(settings.amqp_url, settings.mode)

@@ -32,6 +32,7 @@ def patch() -> None:
     from eventlet import tpool
 
     eventlet.monkey_patch()
+    tpool.set_num_threads(os.cpu_count() or 1)  # costly work keeps a core each; more at once only wait for each other
     run_costly_by(tpool.execute)
 
 

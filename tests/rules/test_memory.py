@@ -1,0 +1,33 @@
+"""What threads took for a moment is given back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HASHING = """
+import sys, threading, psutil
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from banyan.runtime.host import memory
+if sys.argv[1] == "give back":
+    memory.give_back()
+together = threading.Barrier(20)
+def hash():
+    together.wait()
+    for _ in range(3):
+        Scrypt(salt=bytes(16), length=32, n=2**14, r=8, p=1).derive(b"secret")
+    together.wait()
+threads = [threading.Thread(target=hash) for _ in range(20)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(psutil.Process().memory_info().rss // 1_000_000)
+"""
+
+
+def _rss_mb(how: str) -> int:
+    done = subprocess.run([sys.executable, "-c", HASHING, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_threads_that_hashed_a_password_keep_nothing_of_it() -> None:
+    assert 2 * _rss_mb("give back") < _rss_mb("as it is")
