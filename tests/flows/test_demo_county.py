@@ -88,6 +88,22 @@ def test_every_stream_is_proved_and_replay_is_equal_also_after_an_erasure(report
     assert all(int(stream["head"]) >= int(stream["position"]) > 0 for stream in streams.values())
 
 
+def test_a_run_sends_all_who_wait_at_once_and_its_certificate_is_served_to_whom_the_duty_allows(
+    report: dict[str, Any],
+) -> None:
+    batch = report["batch"]
+    assert batch["verified"] is True and batch["status"] == "optimal_all_pairs"
+    assert batch["objective"] == batch["bound"] > 0
+    assert report["requests"] > batch["requests"] >= batch["served"] >= batch["served_first_come"] * 9 // 10
+    assert batch["served"] > report["requests"] // 2
+    certificate = f"/v1/runs/{batch['run_id']}/certificate"
+    with httpx.Client(base_url=report["urls"]["gateway"]) as http:
+        login = http.post("/v1/token", json=report["login"]).json()["access_token"]
+        refused = http.get(certificate, headers={"Authorization": f"Bearer {login}"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+        assert http.get(certificate).status_code == 401
+
+
 def test_the_example_explains_every_term_and_why_not(report: dict[str, Any]) -> None:
     example = report["example"]
     ranked = example["ranking"]["items"]

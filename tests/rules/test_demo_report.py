@@ -133,6 +133,10 @@ def found(figure: Figures) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "seed": 7, "size": "county", "area": {"code": AREA, "name": "闽侯县"}, **{name: figure() for name in counts},
+        "batch": {
+            **{name: figure() for name in ("requests", "served", "served_first_come", "places", "objective", "bound", "took_ms")},
+            "verified": True, "status": "optimal_all_pairs", "said": EVIL, "run_id": "mr-1",
+        },
         "example": case(figure), "scenes": scenes(), "figures": figures_of(figure), "figures_agree": True,
         "places": [place(figure, AREA, "闽侯县"), place(figure, TOWN, EVIL)], "names": {TOWN: "青口镇"}, "actors": {},
         "calls": {"http": figure(), "repeated": figure(), "refused": {"worker_unfit": figure()}},

@@ -64,10 +64,11 @@ class Crowd:
         stage.api.command(stage["lead"], "matching", "triage_request", request_id=taken["id"], **same)
         return str(taken["id"])
 
-    def serve(self, half_way: Callable[[], None]) -> None:
-        """Waves of dispatch and answer until nobody is left; at half-way something happens."""
+    def serve(self, first: Callable[[], None], half_way: Callable[[], None]) -> None:
+        """Waves of dispatch and answer until nobody is left; something happens before the first, and at half-way."""
         self.settle()
         self.forward("95m")
+        first()
         for wave in range(WAVES):
             open_now = [id for id in self.ids if id not in self.served and id not in self.closed]
             if not open_now:

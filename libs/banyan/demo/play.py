@@ -19,6 +19,7 @@ from banyan.cli.processes import SERVICES
 from banyan.cli.replay import rebuilt
 from banyan.demo import proof, report
 from banyan.demo.api import Api
+from banyan.demo.batch import sent
 from banyan.demo.crowd import Crowd
 from banyan.demo.stage import Stage, log_in, set_up
 from banyan.demo.story import Story
@@ -87,11 +88,12 @@ def _play(laptop: Laptop, stage: Stage, bars: Progress) -> dict[str, Any]:
         laptop.rabbit.start()
         broken["rabbit_down_seconds"] = round(time.monotonic() - at, 1)
 
-    crowd.serve(break_rabbit)
+    batch: dict[str, Any] = {}
+    crowd.serve(lambda: batch.update(sent(stage, say)), break_rabbit)
     worker = story.left_open(partial(log_in, laptop, stage))
     crowd.settle()
     say("第四幕：数字与证明")
-    found = report.collect(stage, story, crowd, laptop) | broken
+    found = report.collect(stage, story, crowd, laptop) | broken | {"batch": batch}
     found["worker_login"] = {"username": worker.username, "password": worker.password}
     keys = KeyFolder(laptop.key_folder)
     found["replay_equal"] = rebuilt(laptop, "insight", stage.progress).equal
@@ -113,11 +115,14 @@ def summary(found: dict[str, Any]) -> None:
     """The words at the end."""
     console.rule("演示结果")
     whole = all(stream["verified"] for stream in found["streams"])
+    batch = found["batch"]
     urls, login, worker = found["urls"], found["login"], found["worker_login"]
     lines = (
         "区划 {divisions}　人才 {professionals}　有服务任职 {assigned}　求助 {requests}".format_map(found),
         "得到服务 {served}　有理由结案 {closed_with_reason}　退单后仍得到服务 {served_after_decline}".format_map(found),
         "逐级上报 {escalated}　无人负责 {dropped}　等待中位数 {wait_minutes_p50} 分钟（模拟时钟）".format_map(found),
+        "批量派单 {requests} 件　派出 {served}（先到先得 {served_first_come}）　".format_map(batch)
+        + f"证书验证通过：{_yes(batch['verified'])}",
         f"重放一致：{_yes(found['replay_equal'])}　删除个人信息后重放一致：{_yes(found['erased_replay_equal'])}",
         f"事件流 {len(found['streams'])} 条，全部验证通过：{_yes(whole)}",
         f"网关 {urls['gateway']}　报告 {urls['report']}",
