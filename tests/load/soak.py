@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -30,16 +31,20 @@ from tests.load.soak_readers import FeedReader, QueueReader, Reader
 FOLDER, RESULT = ROOT / ".run" / "soak", ROOT / ".run" / "soak.json"
 PROFESSIONALS, ASSIGNED, NEWCOMERS = 240, 120, 1_000_000
 TOLD_EVERY_S, LAST_ORDERS_S = 30.0, 240.0
+NAMED = ("BANYAN_POSTGRES_URL", "BANYAN_AMQP_URL")
 NUMBERS = ("orders", "reads", "slowest_s")
 
 
 def main() -> int:
-    """0: all proved; 1: something is not as it must be, and is named; the instance's folder is kept then."""
+    """0: all proved; 1: something is not as it must be, and is named; 2: a server is named, which is not for faults."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--hours", type=float, default=1.0, help="小时数，可为小数")
     options.add_argument("--seed", type=int, help="种子；缺省每次不同，并打印出来")
     options.add_argument("--callers", type=int, default=8, help="同时的客户端数")
     chosen = options.parse_args()
+    if named := [name for name in NAMED if name in os.environ]:
+        print(f"{'、'.join(named)} 指向真实服务器，不在其上制造故障；请取消后再运行。")
+        return 2
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"榕 · 浸泡测试：{chosen.hours:g} 小时，{chosen.callers} 个客户端，种子 {seed}", flush=True)
     laptop = _fresh(FOLDER)
