@@ -208,6 +208,33 @@ def test_a_stream_is_verified_over_http_as_its_reader_does_it(operator: Operator
     assert refused.returncode == 2
 
 
+def test_a_backup_is_restored_beside_data_moved_aside_and_who_was_erased_since_stays_erased(
+    operator: Operator, report: dict[str, Any], tmp_path: Path
+) -> None:
+    def asked(method: str, duty: str, **body: Any) -> dict[str, Any]:
+        token = operator.here("token", "restorer", duty).stdout.strip()
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())}
+        answer = httpx.post(f"{report['urls']['gateway']}/v1/registry/{method}", json=body, headers=headers, timeout=30)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    assert operator.here("backup", str(tmp_path / "kept")).returncode == 0
+    first, second = (line["id"] for line in asked("find_people", "registrar", limit=2)["items"])
+    assert asked("erase_person", "privacy_officer", person_id=first, reason="本人请求")["state"] == "erased"
+    time.sleep(3)  # the ledger is written each second
+    assert operator.here("down").returncode == 0
+    for server in ("postgres", "rabbit"):
+        (operator.folder / server).rename(operator.folder / f"{server}.aside")
+    restored = operator.here("restore", str(tmp_path / "kept"))
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert operator.here("up").returncode == 0
+    until = time.monotonic() + 30
+    while "items" not in (page := asked("find_people", "registrar", limit=1)) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert [line["id"] for line in page["items"]] == [second]
+    assert operator.here("status").returncode == 0
+
+
 def test_down_leaves_nothing_running(operator: Operator, report: dict[str, Any]) -> None:
     laptop = Laptop(operator.folder)
     running = [laptop.process(name) for name in laptop.processes]

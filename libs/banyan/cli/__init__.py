@@ -179,7 +179,9 @@ def restore(source: Path, folder: Folder = RUN) -> None:
     from banyan.cli.processes import SERVICES
     from banyan.runtime.host.erasures import Ledger
 
-    settings = Laptop(folder).settings()
+    laptop = Laptop(folder)
+    laptop.servers_up(typer.echo)
+    settings = laptop.settings()
     run(settings, SERVICES, source, Ledger(settings.ledger_folder()), typer.echo)
 
 

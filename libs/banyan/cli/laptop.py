@@ -102,12 +102,7 @@ class Laptop:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = read_state(self.folder) or {"http_port": free_port(), "prefix": self._prefix()}
         write_state(self.folder, self.state)
-        if not self._postgres_url:
-            say("启动私有 PostgreSQL……")
-            self.postgres.start()
-        if not self._amqp_url:
-            say("启动私有 RabbitMQ……")
-            self.rabbit.start()
+        self.servers_up(say)
         self._claim_vhost()
         self._keys(say)
         say("建立或升级各服务的数据库……")
@@ -166,6 +161,16 @@ class Laptop:
         self.state = read_state(self.folder)
         self.state["prefix"] = f"banyan_{self.mode}_" + (f"{secrets.token_hex(3)}_" if self._postgres_url else "")
         write_state(self.folder, self.state)
+
+    def servers_up(self, say: Say) -> None:
+        """Starts its private servers alone, empty ones where none lie in the folder; no server in place of a named one,
+        and none where no instance lies."""
+        if self.state and not self._postgres_url:
+            say("启动私有 PostgreSQL……")
+            self.postgres.start()
+        if self.state and not self._amqp_url:
+            say("启动私有 RabbitMQ……")
+            self.rabbit.start()
 
     def run_banyan(self, *arguments: str) -> None:
         """Runs a command of `banyan` to its end; its failure is told with its own words."""
