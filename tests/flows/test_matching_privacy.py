@@ -143,3 +143,14 @@ def test_a_request_whose_key_alone_was_destroyed_by_a_restore_is_erased_wholly(p
     seen = platform.ask(LEAD, m.RequestDetail(request_id=id))
     assert (seen.state, seen.client_name, seen.story, seen.point) == ("closed", None, None, None)
     assert platform.request(other).erased_on is None
+
+
+def test_a_client_whom_the_registry_does_not_know_is_erased_with_all_requests_at_an_officer_s_word(platform: Platform) -> None:
+    id = triaged(platform, client_id=None, story="与儿子争执")
+    client = platform.request(id).client_id
+    again = taken(platform, client_id=client)
+    platform.do(caller("acc-privacy", ("privacy_officer", COUNTY)), m.EraseClient(request_id=id, reason="本人请求"))
+    assert platform.rows("select wrapped from person_key where person_id = %s", client) == [(None,)]
+    platform.tick(seconds=1)
+    assert [platform.request(one).client_name for one in (id, again)] == [None, None]
+    assert platform.rows("select row ->> 'reason' from audit where row ->> 'method' = 'erase_client' and row ? 'reason'")

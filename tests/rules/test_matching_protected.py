@@ -142,6 +142,17 @@ def test_erasing_destroys_the_key_of_who_it_was_written_for() -> None:
     assert DestroyKey(person_id="p-lin") in answer
 
 
+def test_an_officer_erases_whom_the_registry_does_not_know_and_says_why() -> None:
+    world = World()
+    privacy = caller("acc-privacy", ("privacy_officer", COUNTY))
+    registered, unknown = world.taken(), world.taken(client_id=None)
+    for request, reason, code in ((unknown, "", "reason_missing"), (registered, "本人请求", "erase_in_registry")):
+        with pytest.raises(Refused, match=code):
+            world.do(privacy, m.EraseClient(request_id=request.id, reason=reason))
+    erased = world.do(privacy, m.EraseClient(request_id=unknown.id, reason="本人请求"))
+    assert (erased.state, erased.client_name, erased.client_id) == ("closed", None, None)
+
+
 def test_before_accepting_a_cell_stands_for_the_house_and_the_county_for_a_protected_one() -> None:
     world = World()
     lon_udeg, lat_udeg = (int(part) for part in str(place.cell(HERE)).split(","))

@@ -319,10 +319,12 @@ class AliasClient(Command, frozen=True, kw_only=True):
 
 
 class EraseClient(Command, frozen=True, kw_only=True):
-    """服务对象信息注销：清除可识别内容，保留编号与统计。"""
+    """服务对象信息注销：清除可识别内容，保留编号与统计。未在人员登记建档的服务对象，依其请求写明理由办理，其名下各项需求一并注销；
+    已建档的在人员登记中注销，此处自动随办。"""
 
-    may: ClassVar = (SYSTEM,)
+    may: ClassVar = ("privacy_officer", SYSTEM)
     request_id: str
+    reason: str = ""
 
 
 # --- households, rosters, workers -------------------------------------------------------------------------------------
