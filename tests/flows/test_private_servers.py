@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host.vhost import is_ours, require_our_vhost
 from banyan.testkit import owned
-from banyan.testkit.detached import free_port
+from banyan.testkit.detached import free_port, reachable_home, unprivileged
 from banyan.testkit.owned import at_path, claim_vhost, create_vhost, drop_database, drop_vhost, fresh_name, ours
 from banyan.testkit.rabbit import management_call
 from banyan.testkit.servers import PrivatePostgres, PrivateRabbit, ServerFailed
@@ -70,6 +72,24 @@ def test_another_process_finds_freezes_kills_and_restarts_it(tmp_path: Path) -> 
             PrivatePostgres.attach(tmp_path / "pg")
     finally:
         ours_here.destroy()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="只有 root 的目录才会对服务器的用户关闭")
+def test_files_outside_of_a_closed_folder_stay_with_it_and_a_new_one_in_its_place_gets_others(tmp_path: Path) -> None:
+    closed, user = tmp_path / "closed", unprivileged("postgres")
+    folder = closed / "pg"
+    folder.mkdir(parents=True)
+    closed.chmod(0o700)
+    homes = []
+    try:
+        for _ in range(2):
+            homes.append(reachable_home(folder, user, None))
+            (homes[-1] / "data").touch()
+        assert len({folder, *homes}) == 3, "moved aside or deleted, another begins anew"
+        assert [reachable_home(folder, user, str(home)) for home in homes] == homes
+    finally:
+        for home in homes:
+            shutil.rmtree(home)
 
 
 def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:

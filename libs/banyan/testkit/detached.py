@@ -74,18 +74,31 @@ def as_user(user: pwd.struct_passwd | None) -> list[str]:
 def reachable_home(folder: Path, user: pwd.struct_passwd | None, last: str | None) -> Path:
     """Where the server's files lie: where they lay last, else in the folder, or, if its user cannot pass there
     (a clone under a closed home), in /var/tmp under a name made of the folder's path: it survives a reboot."""
-    outside = Path("/var/tmp") / f"banyan-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
     home = Path(last) if last and Path(last).exists() else folder / "home"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if home != outside and can_write(home, user):
+    if not home.is_relative_to(folder):
+        _require_own(home, user)
+    if can_write(home, user):
         return home
-    if home != outside and any(home.iterdir()):
+    if any(home.iterdir()):
         raise ServerFailed(f"服务器的用户 {user and user.pw_name} 进不了 {home}；请恢复上级目录的通行权限再试。")
+    outside = _unused(Path("/var/tmp") / f"banyan-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
     outside.mkdir(mode=0o700, exist_ok=True)
-    if outside.is_symlink() or outside.stat().st_uid not in (0, user.pw_uid if user else os.geteuid()):
-        raise ServerFailed(f"{outside} 属于其他用户，不能使用；请移走它再试。")
+    _require_own(outside, user)
     give(outside, user, 0o700)
     return outside
+
+
+def _unused(home: Path) -> Path:
+    """The name, or the first with a number behind it, under which no server's files lie: those of a folder that was moved
+    aside or deleted are another server's, with another password."""
+    names = (home, *(home.with_name(f"{home.name}-{number}") for number in range(2, 1000)))
+    return next(name for name in names if not name.exists() or not any(name.iterdir()))
+
+
+def _require_own(home: Path, user: pwd.struct_passwd | None) -> None:
+    if home.is_symlink() or home.stat().st_uid not in (0, user.pw_uid if user else os.geteuid()):
+        raise ServerFailed(f"{home} 属于其他用户，不能使用；请移走它再试。")
 
 
 def can_write(home: Path, user: pwd.struct_passwd | None) -> bool:
