@@ -33,7 +33,7 @@ down: setup ## 停止平台；不删除任何数据与密钥
 status: setup ## 平台各部分的状况，以及异常时的下一步
 	@$(BANYAN) status
 
-test: setup ## 全部检查与测试，约十五分钟，不需要任何外部服务
+test: setup ## 全部检查与测试，约十分钟，不需要任何外部服务
 	@bin/test-all $(KINDS)
 
 lint: setup ## 代码风格（ruff）
