@@ -24,6 +24,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
+from banyan.runtime.host import memory
 from services.identity.data import villages
 from services.matching.optimum import peers
 from services.matching.optimum.certificate import Certificate, write
@@ -209,6 +210,7 @@ def main() -> None:
     options.add_argument("--only", action="append", choices=list(PARTS), help="只运行某一部分，可重复")
     options.add_argument("--million", action="store_true", help="也运行一百万件的压力测试（五分钟）")
     chosen = options.parse_args()
+    memory.give_back()  # as the process of a run does
     parts = chosen.only or [name for name in PARTS if name != "million" or chosen.million]
     solve(day(villages(), 300, 7).problem)
     RESULT.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from banyan.runtime.host import memory
+
 NICENESS = 19  # whatever serves people comes first
 PR_SET_PDEATHSIG = 1
 LOOK_S = 0.5
@@ -18,9 +20,11 @@ TROUBLE_BYTES = 400
 
 
 def begin() -> None:
-    """What the process does first: it is killed with whoever started it, be that by kill -9, and takes the lowest priority."""
+    """What the process does first: it is killed with whoever started it, be that by kill -9, takes the lowest priority, and
+    gives back the memory that it needs no more."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(NICENESS)
+    memory.give_back()
 
 
 @contextlib.contextmanager
