@@ -1,14 +1,16 @@
-"""The sample service's platform, started once for each module of flows that asks for it."""
+"""The sample service's platform, started once for each module of flows that asks for it; the registry, for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from banyan.testkit.owned import create_database, create_vhost, drop_database, drop_vhost, lent
 from tests.flows.collector import Collector, collecting, traced_to
+from tests.flows.registry_desk import Desk
 from tests.instance import Instance, instance
 
 
@@ -28,3 +30,11 @@ def platform(postgres, rabbit, collector, tmp_path_factory: pytest.TempPathFacto
         instance(tmp_path_factory.mktemp("platform"), database, vhost, **traced_to(collector)) as running,
     ):
         yield running
+
+
+@pytest.fixture
+def desk(database: str, tmp_path: Path) -> Iterator[Desk]:
+    """registry on an empty database."""
+    desk = Desk(database, tmp_path)
+    yield desk
+    desk.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,13 +11,6 @@ from banyan.kernel.refusal import Refused
 from tests.flows.registry_desk import Desk
 from tests.flows.registry_entering import approve, assignment_command_of, enter
 from tests.rules.registry_given import certificate
-
-
-@pytest.fixture
-def desk(database: str, tmp_path) -> Iterator[Desk]:
-    desk = Desk(database, tmp_path)
-    yield desk
-    desk.close()
 
 
 def test_reminders_and_lapse_come_by_the_clock_and_take_the_worker_out_of_matching(desk: Desk):

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from banyan.contracts import registry as words
 from banyan.kernel.refusal import Refused
 from tests.flows.registry_desk import Desk
 from tests.flows.registry_entering import approve, enter
-
-
-@pytest.fixture
-def desk(database: str, tmp_path) -> Iterator[Desk]:
-    desk = Desk(database, tmp_path)
-    yield desk
-    desk.close()
 
 
 def test_whose_key_alone_was_destroyed_by_a_restore_is_erased_wholly_and_others_are_listed(desk: Desk):

@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ from tests.rules.registry_given import citizen
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 60
-
-
-@pytest.fixture
-def desk(database: str, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(database, tmp_path)
-    yield desk
-    desk.close()
 
 
 def test_good_rows_come_in_and_every_bad_row_is_told_with_its_number_and_a_remedy(desk: Desk):

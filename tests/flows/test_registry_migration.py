@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import create_engine
 
 from tests.flows.registry_desk import Desk
-
-
-@pytest.fixture
-def desk(database: str, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(database, tmp_path)
-    yield desk
-    desk.close()
 
 
 def test_the_migration_makes_what_the_tables_declare(desk: Desk):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,13 +14,6 @@ from banyan.runtime.host import reference
 from tests.flows.registry_desk import Desk
 from tests.flows.registry_entering import approve, command_of, enter
 from tests.rules.registry_given import VILLAGE, citizen
-
-
-@pytest.fixture
-def desk(database: str, tmp_path) -> Iterator[Desk]:
-    desk = Desk(database, tmp_path)
-    yield desk
-    desk.close()
 
 
 def test_a_worker_is_entered_approved_and_found(desk: Desk):

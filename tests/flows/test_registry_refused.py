@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +15,6 @@ from banyan.kernel.refusal import Refused
 from services.registry import jobs
 from tests.flows.registry_desk import Desk
 from tests.flows.registry_files import HEADER, csv_of, number_of, outcome, row_of, start
-
-
-@pytest.fixture
-def desk(database: str, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(database, tmp_path)
-    yield desk
-    desk.close()
 
 
 def refused_file(desk: Desk, id: str, caller: Caller | None = None) -> bytes:

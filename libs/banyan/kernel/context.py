@@ -62,9 +62,7 @@ class Context:
         self.caller, self.now, self.policy = caller, now, policy
         self.divisions, self.workdays = divisions, workdays
         self.key, self.may = key, tuple(may)
-        self.own_only = (
-            own_only  # no office reaches the record: the rule must refuse `not_found` where it is not the caller's own
-        )
+        self.own_only = own_only  # no office reaches the record: the rule must refuse `not_found` where it is not the caller's own
         self._seed, self._drawn = seed, 0
 
     @property

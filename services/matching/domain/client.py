@@ -13,6 +13,8 @@ from banyan.kernel.decision import Aggregate, decides
 from banyan.kernel.message import DestroyKey
 from banyan.kernel.refusal import Refused
 
+UNREGISTERED = "c"  # how the ids of clients begin whom the registry does not know
+
 
 class Client(Aggregate, frozen=True, kw_only=True):
     """A client's id with the alias in force, under the person's own id; only where there is something to say."""

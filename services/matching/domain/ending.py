@@ -20,6 +20,7 @@ from banyan.kernel.decision import decides
 from banyan.kernel.message import DestroyKey
 from banyan.kernel.refusal import Refused
 from services.matching.domain import place, said
+from services.matching.domain.client import UNREGISTERED
 from services.matching.domain.holding import guard, is_system, may_know, require_reason
 from services.matching.domain.request import REQUEST, Request, bound_worker
 from services.matching.domain.worker import Worker, let_go, load_changed
@@ -27,7 +28,6 @@ from services.matching.domain.worker import Worker, let_go, load_changed
 WITHDRAWN, REFERRED, DUPLICATE, ERASED = "withdrawn", "referred", "duplicate", "client_erased"
 BY_OFFICER = ("unreachable", "out_of_scope", "moved", "died", "advice_only")
 BOUND = {"worker": (Worker, bound_worker)}
-UNREGISTERED = "c-"  # how the ids of clients begin whom the registry does not know
 PRIVATE = ("client_name", "contacts", "story", "triage_note", "follow_up_note", "address", "spot", "point")
 
 
@@ -122,7 +122,7 @@ def erase_client(request: Request, command: EraseClient, context: Context, *, wo
     Refuses `erase_in_registry` to an officer where the client is a registered person, whose erasure begins there."""
     if not is_system(context):
         require_reason(command.reason)
-        if not request.subject_id.startswith(UNREGISTERED):
+        if not request.subject_id.startswith(f"{UNREGISTERED}-"):
             raise Refused("erase_in_registry")
     changed: dict[str, Any] = {"": request}
     events: tuple[Any, ...] = ()

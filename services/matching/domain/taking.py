@@ -23,7 +23,7 @@ from banyan.kernel.message import Told
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from services.matching.domain import crisis, place, said
-from services.matching.domain.client import Client, require_current
+from services.matching.domain.client import UNREGISTERED, Client, require_current
 from services.matching.domain.holding import DUTY, OnDuty, at_station, deadline, guard
 from services.matching.domain.request import REQUEST, Holder, Report, Request
 
@@ -124,7 +124,7 @@ def _client(command: TakeRequest, context: Context) -> tuple[str, str | None]:
     if context.own_only and command.client_id and command.client_id != context.caller.person:
         raise Refused("not_found")
     own = context.caller.person if context.own_only and command.asked_by == "self" else None
-    client = command.client_id or own or context.new_id("c")
+    client = command.client_id or own or context.new_id(UNREGISTERED)
     return client, client
 
 

@@ -24,7 +24,7 @@ from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, audit, codec, many, questions
 from banyan.runtime.commands.collect import collect, records_only, same_version
-from banyan.runtime.commands.faults import again_if_partitioned, persist, refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.faults import persist, refusal_of, rolled_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
     ANSWER,
     BEGIN,
@@ -126,27 +126,20 @@ class Bus:
     def _once(self, decision: Decision, order: Order, unsealed: bool, span: telemetry.Span) -> bytes:
         command = order.command
         body_hash = order.body_hash()
-        with self.pool.connection() as connection:
-            try:
-                row = self._begin(connection, decision, order, body_hash)
-                if not row[1]:
-                    reply = self._replay(connection, order, body_hash)
-                    if reply is None:
-                        connection.commit()
-                        raise errors.SerializationFailure("an expired refusal was forgotten; again")
+        with self.pool.connection() as connection, rolled_back(connection):
+            row = self._begin(connection, decision, order, body_hash)
+            if not row[1]:
+                reply = self._replay(connection, order, body_hash)
+                if reply is None:
                     connection.commit()
-                    return reply
-                context = self.context(connection, order.caller, row[0], command.may, order.key)
-                outcome = Outcome()
-                db = Db(connection, self.vault, context, service=self.service.name)
-                done = self._decide(db, decision, command, row[2:], outcome)
-                return self._write(db, order, outcome, msgspec.structs.replace(done, audit_unsealed=unsealed), span)
-            except errors.CheckViolation as error:
-                roll_back(connection)
-                again_if_partitioned(error)
-            except BaseException:
-                roll_back(connection)
-                raise
+                    raise errors.SerializationFailure("an expired refusal was forgotten; again")
+                connection.commit()
+                return reply
+            context = self.context(connection, order.caller, row[0], command.may, order.key)
+            outcome = Outcome()
+            db = Db(connection, self.vault, context, service=self.service.name)
+            done = self._decide(db, decision, command, row[2:], outcome)
+            return self._write(db, order, outcome, msgspec.structs.replace(done, audit_unsealed=unsealed), span)
 
     def _begin(self, connection: Any, decision: Decision, order: Order, body_hash: bytes) -> Any:
         expires = dt.datetime.fromtimestamp(order.deadline_s, dt.UTC)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -21,6 +22,23 @@ def roll_back(connection: Any) -> None:
         connection.rollback()
     except psycopg.Error:
         connection.close()
+
+
+@contextmanager
+def rolled_back(connection: Any) -> Iterator[None]:
+    """Rolls back what fails inside. Where a partition was made under a row on its way to the default one, it raises what
+    asks for another try."""
+    try:
+        yield
+    except BaseException as error:
+        roll_back(connection)
+        if isinstance(error, errors.CheckViolation) and _partitioned(error):
+            raise errors.SerializationFailure("a partition was made meanwhile; again") from error
+        raise
+
+
+def _partitioned(error: errors.CheckViolation) -> bool:
+    return error.diag.constraint_name is None and error.diag.table_name in ("audit_rest", "log_rest")
 
 
 def persist(work: Callable[[], bytes], deadline_s: float) -> bytes:
@@ -44,13 +62,6 @@ def wait_or_refuse(error: psycopg.Error, attempt: int, deadline_s: float) -> Non
     if clock.epoch_s() + pause >= deadline_s:
         raise Refused("unavailable", part="database") from None
     time.sleep(pause)
-
-
-def again_if_partitioned(error: errors.CheckViolation) -> NoReturn:
-    """Raises what asks for another try where a partition was made under a row on its way to the default one; else the error."""
-    if error.diag.constraint_name is None and error.diag.table_name in ("audit_rest", "log_rest"):
-        raise errors.SerializationFailure("a partition was made meanwhile; again") from error
-    raise error
 
 
 def refusal_of(error: errors.IntegrityError) -> Refused:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from typing import Any
 
 import structlog
@@ -11,7 +10,7 @@ import structlog
 from banyan.kernel.message import Ask
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host import telemetry
-from banyan.runtime.host.db import Pool
+from banyan.runtime.host.db import Pool, given_or_own
 
 WARN_S, STOP_S, LOOK_S = 180, 900, 5
 log = structlog.get_logger()
@@ -27,9 +26,9 @@ class SealGuard:
 
     def check(self, ask: type[Ask], connection: Any = None) -> bool:
         """True where the act must be marked as unsealed; refuses `audit_unsealed` where it may not go on.
-        Who has a connection gives it, so that nobody holds one and waits for another."""
+        Who has a connection gives it (see `given_or_own`)."""
         if time.monotonic() - self._looked_at > LOOK_S:
-            with nullcontext(connection) if connection else self._pool.connection() as its:
+            with given_or_own(connection, self._pool) as its:
                 self._look(its)
         if self._age_s <= STOP_S:
             return False

@@ -21,7 +21,7 @@ from banyan.kernel.message import Command, Done
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, codec
 from banyan.runtime.commands.collect import collect, same_version
-from banyan.runtime.commands.faults import again_if_partitioned, refusal_of, roll_back, wait_or_refuse
+from banyan.runtime.commands.faults import refusal_of, rolled_back, wait_or_refuse
 from banyan.runtime.commands.orders import BEGIN, KEY_DAYS, Order
 from banyan.runtime.commands.settled import Settled, settled
 from banyan.runtime.commands.store import Db, subject_of
@@ -125,34 +125,27 @@ def _together(bus: Bus, orders: Sequence[Order], unsealed: bool) -> dict[str, An
     command, caller = orders[0].command, orders[0].caller
     decision = bus.service.decisions[type(command)]
     name = f"{bus.service.name}.{command.method()}.many"
-    with telemetry.span(name, orders[0].traceparent) as span, bus.pool.connection() as connection:
-        try:
-            connection.execute(BEGIN % orders[0].left_ms(), prepare=False)
-            now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
-            fresh, again = _claim(bus, connection, orders)
-            context = bus.context(connection, caller, now, command.may)
-            db = Db(connection, bus.vault, context, service=bus.service.name)
-            outcome = Outcome()
-            locked = _lock(connection, decision, fresh)
-            decided = _decide_all(bus, decision, fresh, locked, db, outcome)
-            answers = {key: _marked(answer, unsealed) for key, answer in decided.items()}
-            ends = _ends(bus, decision, fresh, answers, now, span, outcome)
-            with connection.pipeline():
-                write(connection, outcome, context, db.keys, span.traceparent)
-                refused = [isinstance(answers[order.key], Refused) for order in fresh]
-                replies = [end.reply for end in ends]
-                connection.execute(REPLIES, ([order.key for order in fresh], replies, refused, caller.account))
-                connection.execute(NOTE, (now, [end.audit_row for end in ends]))
-                connection.execute("commit")
-                if outcome.events:
-                    connection.execute(WAKE)
-            return {**again, **answers}
-        except errors.CheckViolation as error:
-            roll_back(connection)
-            again_if_partitioned(error)
-        except BaseException:
-            roll_back(connection)
-            raise
+    with telemetry.span(name, orders[0].traceparent) as span, bus.pool.connection() as connection, rolled_back(connection):
+        connection.execute(BEGIN % orders[0].left_ms(), prepare=False)
+        now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
+        fresh, again = _claim(bus, connection, orders)
+        context = bus.context(connection, caller, now, command.may)
+        db = Db(connection, bus.vault, context, service=bus.service.name)
+        outcome = Outcome()
+        locked = _lock(connection, decision, fresh)
+        decided = _decide_all(bus, decision, fresh, locked, db, outcome)
+        answers = {key: _marked(answer, unsealed) for key, answer in decided.items()}
+        ends = _ends(bus, decision, fresh, answers, now, span, outcome)
+        with connection.pipeline():
+            write(connection, outcome, context, db.keys, span.traceparent)
+            refused = [isinstance(answers[order.key], Refused) for order in fresh]
+            replies = [end.reply for end in ends]
+            connection.execute(REPLIES, ([order.key for order in fresh], replies, refused, caller.account))
+            connection.execute(NOTE, (now, [end.audit_row for end in ends]))
+            connection.execute("commit")
+            if outcome.events:
+                connection.execute(WAKE)
+        return {**again, **answers}
 
 
 def _marked(answer: Answer, unsealed: bool) -> Answer:

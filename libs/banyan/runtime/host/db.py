@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
@@ -24,3 +26,9 @@ def open_pool(url: str, *, size: int, name: str) -> Pool:
         name=name,
     )
     return pool
+
+
+def given_or_own(connection: psycopg.Connection | None, pool: Pool) -> AbstractContextManager[psycopg.Connection]:
+    """The connection that is given, else one of the pool's. Whoever has one gives it: holding one while waiting for
+    another, as many as the pool has would wait for each other."""
+    return nullcontext(connection) if connection else pool.connection()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ from banyan.kernel.policy import Figure, Policy
 from banyan.kernel.workdays import Calendar
 from banyan.runtime.auth import Revocations
 from banyan.runtime.host import clock
-from banyan.runtime.host.db import Pool
+from banyan.runtime.host.db import Pool, given_or_own
 
 STREAM, ACCOUNTS = "identity.reference", "identity.account"
 SUBSCRIPTION = "reference"
@@ -56,10 +55,9 @@ class Reference:
         self._revocations = Revocations()
 
     def current(self, connection: Any = None) -> Known:
-        """The copy now; the first call reads it. Who has a connection gives it: holding one while waiting for another,
-        as many as the pool has would wait for each other."""
+        """The copy now; the first call reads it. Who has a connection gives it (see `given_or_own`)."""
         if self._known is None or time.monotonic() - self._looked_at > LOOK_S:
-            with nullcontext(connection) if connection else self._pool.connection() as its:
+            with given_or_own(connection, self._pool) as its:
                 self._look(its)
         assert self._known is not None
         return self._known
