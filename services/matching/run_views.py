@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from banyan.contracts import matching as m
 from banyan.contracts.frame import FilePart
 from banyan.kernel.context import Context
@@ -11,6 +13,7 @@ from services.matching import run_files, sight
 from services.matching.domain import pairing
 from services.matching.domain.run import Run
 from services.matching.optimum.certificate import CERTIFICATE, INPUTS
+from services.matching.optimum.check import worth
 from services.matching.optimum.explain import explain
 from services.matching.optimum.problem import NONE, Problem
 
@@ -86,6 +89,7 @@ def explain_run(query: m.ExplainRun, context: Context, db: Db) -> m.RunDecision:
         request_id=request.id,
         serving=int(problem.serving[r]),
         surplus=int(proof.surplus[r]),
+        able=len(worth(problem, np.full(len(problem.workers), r), np.arange(len(problem.workers)))[0]),
         chosen=None if chosen == NONE else _choice(problem, r, chosen, names.worker_ids[chosen], int(prices[chosen])),
         asked=None if asked == NONE else _choice(problem, r, asked, names.worker_ids[asked], int(prices[asked])),
     )

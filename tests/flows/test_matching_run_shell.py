@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +19,7 @@ from banyan.cli import match
 from banyan.contracts import matching as m
 from banyan.kernel.context import Caller
 from banyan.kernel.message import Command, Query
+from banyan.kernel.refusal import Refused
 from banyan.runtime.host.app import system_token
 from banyan.testkit.owned import create_database, create_vhost, drop_database, drop_vhost, lent
 from services.matching.optimum.certificate import Certificate, arrays_of
@@ -61,12 +61,21 @@ class Office:
         """The request's state."""
         return str(self.call(LEAD, m.RequestDetail(request_id=id))["state"])
 
-    def match(self, *arguments: str) -> str:
+    def match(self, *arguments: str, ends: int = 0) -> str:
         """`banyan match …` as the duty officer; answers what it says."""
-        env = {"BANYAN_TOKEN": self.token(DUTY), "BANYAN_URL": str(self.http.base_url)}
-        done = CliRunner().invoke(match.app, list(arguments), env=env)
-        assert done.exit_code == 0, (done.output, done.exception)
+        done = self._match(arguments, {})
+        assert done.exit_code == ends, (done.output, done.exception)
         return done.output
+
+    def refused(self, *arguments: str, **env: str) -> Refused:
+        """The same, of what is refused; `env` beside token and address, or instead of them."""
+        done = self._match(arguments, env)
+        assert isinstance(done.exception, Refused), (done.output, done.exception)
+        return done.exception
+
+    def _match(self, arguments: Sequence[str], env: Mapping[str, str]) -> Any:
+        own = {"BANYAN_TOKEN": self.token(DUTY), "BANYAN_URL": str(self.http.base_url)}
+        return CliRunner().invoke(match.app, list(arguments), env=own | env)
 
     def file(self, who: Caller | None, run_id: str, name: str, **headers: str) -> httpx.Response:
         """A file of a run over HTTP."""
@@ -74,9 +83,10 @@ class Office:
         return self.http.get(f"/v1/runs/{run_id}/{name}", headers=bearer | headers)
 
 
-@pytest.fixture
-def office(postgres: Any, rabbit: Any, tmp_path: Path) -> Iterator[Office]:
+@pytest.fixture(scope="module")
+def office(postgres: Any, rabbit: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """Two workers of one place each, and nobody who has called yet."""
+    tmp_path = tmp_path_factory.mktemp("office")
     with (
         lent(partial(create_database, postgres.url), partial(drop_database, postgres.url)) as database,
         lent(partial(create_vhost, rabbit.url, rabbit.admin_url), partial(drop_vhost, rabbit.admin_url)) as vhost,
@@ -97,16 +107,24 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def id_in(said: str) -> str:
+    """The first run that is named."""
+    return next(word for word in said.replace("；", " ").split() if word.startswith("mr-"))
+
+
 def test_an_officer_orders_looks_at_verifies_and_confirms_a_run_from_a_shell(office: Office) -> None:
     ids = [office.waiting() for _ in range(3)]
     until(lambda: [office.state(id) for id in ids] == ["proposed"] * 3)
     said = office.match("run", "--division", COUNTY, "--reason", "台风过后集中派单")
-    assert "已算出，待确认：需求 3 件，派出 2 件（先到先得 2 件）" in said and "optimal_all_pairs" in said
-    run_id = next(word for word in said.split() if word.startswith("mr-"))
+    assert "已算出，待确认：需求 3 件，可派出 2 件（先到先得 2 件）" in said and "optimal_all_pairs" in said
+    run_id = id_in(said)
     assert "最优" in office.match("verify", run_id)
     told = [office.match("explain", run_id, id, "--worker", "a-w0") for id in ids]
     assert sum("没有派给任何人" in each for each in told) == 1 and all("a-w0" in each for each in told)
     assert [office.state(id) for id in ids] == ["proposed"] * 3, "nothing is sent before it is confirmed"
+    figures = office.match("runs", run_id)
+    assert "按县（市、区），少的在前：\n  350203000000 2/3（66%）" in figures and "较急 2/3（66%）" in figures
+    assert "派出后社工名额已用：100% 2 人" in figures
     assert "已派出" in office.match("confirm", run_id)
     assert sorted(office.state(id) for id in ids) == ["dispatched", "dispatched", "proposed"]
 
@@ -125,3 +143,38 @@ def test_an_officer_orders_looks_at_verifies_and_confirms_a_run_from_a_shell(off
             refused = office.file(who, run_id, name)
             assert (refused.status_code, refused.json()["code"]) == (status, code), (who, name)
     assert office.file(caller("acc-audit", ("audit_admin", TOWN[:6] + "000000")), run_id, "inputs").status_code == 200
+
+
+def test_runs_are_found_again_after_the_window_was_closed_and_one_is_given_up_with_its_reason(office: Office) -> None:
+    office.waiting()
+    first = id_in(office.match("run", "--division", COUNTY, "--reason", "先试一次", "--deadline", "1"))
+    overlapping = office.refused("run", "--division", TOWN, "--reason", "再试一次")
+    assert (overlapping.code, overlapping.facts["run_id"]) == ("run_overlaps", first)
+    assert f"{first} 已取消：需求 2 件，可派出 0 件" in office.match("cancel", first, "--reason", "改范围")
+    second = id_in(office.match("run", "--division", TOWN, "--reason", "再试一次"))
+    listed = office.match("runs")
+    assert listed.index(second) < listed.index(first) and "先试一次" in listed and "（改范围）" in listed
+    assert first not in office.match("runs", "--last", "1")
+    assert office.refused("cancel", first, "--reason", "又一次").code == "wrong_state"
+    assert office.refused("confirm", first).facts["state"] == "cancelled"
+    assert "（试毕）" in office.match("cancel", second, "--reason", "试毕")
+
+
+def test_who_asks_wrongly_is_told_so_in_a_sentence(office: Office) -> None:
+    none = "mr-01a219dd603c6529c0381e793575da88"
+    for words in (("runs", none), ("confirm", none), ("cancel", none, "--reason", "错"), ("verify", none)):
+        assert office.refused(*words).code == "not_found", words
+    run = ("run", "--division", COUNTY, "--reason")
+    for words, code in (
+        (("runs", "垃圾"), "not_found"),
+        ((*run, " "), "reason_missing"),
+        ((*run, "时限", "--deadline", "0"), "bad_deadline"),
+        (("run", "--division", "350299000000", "--reason", "试"), "not_found"),
+        (("run", "--division", "x", "--reason", "试"), "malformed_division"),
+        (("run", "--division", "350100000000", "--reason", "试"), "not_found"),
+    ):
+        assert office.refused(*words).code == code, words
+    assert office.refused("runs", BANYAN_TOKEN=office.token(LEAD)).code == "not_allowed"
+    assert office.refused("runs", BANYAN_TOKEN="").code == "unauthenticated"
+    for url in ("http://127.0.0.1:9", f"{office.http.base_url}/v1/nowhere", "地址"):
+        assert office.refused("runs", BANYAN_URL=url).code in ("gateway_unreachable", "unknown_address"), url

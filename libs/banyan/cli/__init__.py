@@ -116,7 +116,9 @@ def seed(username: str = "operator", folder: Folder = RUN) -> None:
     typer.echo(f"已载入参考数据，共 {seeder.reference(SERVICES)} 项")
     password, address = seeder.operator(username)
     typer.echo(f"管理账户 {username}，口令 {password}（仅显示这一次）")
-    typer.echo(f"登录还须动态口令，请用验证器扫描（仅显示这一次；遗失后重新执行本命令即换新）：\n{address}\n{qr(address)}")
+    typer.echo(
+        f"登录还须动态口令，请用验证器扫描（仅显示这一次；遗失后重新执行本命令即换新）：\n{address}\n{qr(address)}"
+    )
 
 
 @app.command()
@@ -228,7 +230,7 @@ def partner_remove(name: str, folder: Folder = RUN) -> None:
 
 OWN = {
     "verify": "证明事件流或审计记录完整、派单结果最优（见 banyan verify --help）。",
-    "match": "批量派单：发起、确认、说明、核验（见 banyan match --help）。",
+    "match": "批量派单：发起、查看、确认、取消、说明、核验（见 banyan match --help）。",
     "typhoon": "生成的台风日：先到先得与全局最优相比（见 banyan typhoon --help）。",
 }
 """Commands with options of their own, each `command` or `app` of a module of this name, imported when it is called."""

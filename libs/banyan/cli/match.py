@@ -6,6 +6,8 @@ import os
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,19 +15,12 @@ import httpx
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from banyan.cli import match_told
 from banyan.cli.verify import verify_matching
 from banyan.kernel.refusal import Refused
 
 LOOK_S = 0.5
 TIMEOUT_S = 30.0
-STATES = {
-    "computing": "计算中",
-    "computed": "已算出，待确认",
-    "confirmed": "已确认，派出中",
-    "applied": "已派出",
-    "cancelled": "已取消",
-    "failed": "未完成",
-}
 FILES = ("inputs", "certificate")
 Url = Annotated[str, typer.Option(envvar="BANYAN_URL", help="平台网址；令牌取自环境变量 BANYAN_TOKEN")]
 RunId = Annotated[str, typer.Argument(help="批量派单编号")]
@@ -38,35 +33,55 @@ class Platform:
 
     def __init__(self, url: str) -> None:
         token = os.environ.get("BANYAN_TOKEN", "")
-        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        if token:  # without one the platform itself says what is missing
+            headers["Authorization"] = f"Bearer {token}"
         self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
 
     def post(self, method: str, **body: Any) -> dict[str, Any]:
         """One command or question to matching."""
         given = {name: value for name, value in body.items() if value is not None}
-        answer: dict[str, Any] = self._told(self._http.post(f"/v1/matching/{method}", json=given)).json()
+        answer: dict[str, Any] = self._told("POST", f"/v1/matching/{method}", json=given).json()
         return answer
 
     def file(self, run_id: str, name: str) -> bytes:
         """A file of a run, whole."""
-        return self._told(self._http.get(f"/v1/runs/{run_id}/{name}")).content
+        return self._told("GET", f"/v1/runs/{run_id}/{name}").content
 
-    @staticmethod
-    def _told(answer: httpx.Response) -> httpx.Response:
-        if answer.is_error:
+    def _told(self, verb: str, path: str, **sent: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(verb, path, **sent)
+            if not answer.is_error:
+                return answer
             problem = answer.json()
-            raise Refused(problem["code"], **problem.get("facts", {}))
-        return answer
+            code, facts = str(problem["code"]), problem.get("facts", {})
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+            raise Refused("gateway_unreachable", reason=type(error).__name__) from error
+        raise Refused(code, **facts)
+
+
+def runs(platform: Platform) -> Iterator[dict[str, Any]]:
+    """All runs within the officer's reach, newest first."""
+    cursor = None
+    while True:
+        page = platform.post("find_runs", cursor=cursor)
+        yield from page["items"]
+        cursor = page.get("next")
+        if cursor is None:
+            return
 
 
 def followed(platform: Platform, run_id: str, passing: tuple[str, ...]) -> dict[str, Any]:
     """The run when it has left the passing states, under a bar of how many requests have no better worker."""
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as bars:
-        task = bars.add_task(STATES[passing[0]], total=None)
+        task = bars.add_task(match_told.STATES[passing[0]], total=None)
         while True:
             view = platform.post("get_run", run_id=run_id)
             bars.update(
-                task, description=STATES[view["state"]], completed=int(view["done"]), total=_whole(view["total"])
+                task,
+                description=match_told.STATES[view["state"]],
+                completed=int(view["done"]),
+                total=_whole(view["total"]),
             )
             if view["state"] not in passing:
                 return view
@@ -75,19 +90,6 @@ def followed(platform: Platform, run_id: str, passing: tuple[str, ...]) -> dict[
 
 def _whole(number: Any) -> int | None:
     return None if number is None else int(number)
-
-
-def told(view: dict[str, Any]) -> str:
-    """A run in a sentence or two."""
-    text = f"{view['id']} {STATES[view['state']]}"
-    summary = view.get("summary")
-    if summary:
-        text += (
-            f"：需求 {summary['requests']} 件，派出 {summary['served']} 件"
-            f"（先到先得 {summary['served_first_come']} 件）；得分 {summary['objective']}，"
-            f"上界 {summary['bound']}（{summary['status']}），用时 {summary['took_ms']} 毫秒"
-        )
-    return text + (f"（{view['ended_reason']}）" if view.get("ended_reason") else "")
 
 
 @app.command("run")
@@ -103,9 +105,38 @@ def run_command(
     platform = Platform(url)
     asked = {"division": division, "reason": reason, "deadline_s": deadline, "movable": movable, "apply_at_once": apply}
     started = platform.post("start_run", **asked)
+    typer.echo(f"已发起 {started['id']}；关掉窗口也会算完，之后用 banyan match runs 查看")
     view = followed(platform, started["id"], ("computing", "confirmed"))
-    typer.echo(told(view))
-    raise typer.Exit(1 if view["state"] == "failed" else 0)
+    typer.echo(match_told.told(view))
+    raise typer.Exit(1 if view["state"] in ("failed", "cancelled") else 0)
+
+
+@app.command("runs")
+def runs_command(
+    url: Url,
+    run_id: Annotated[str | None, typer.Argument(help="批量派单编号；不写则列出最近的")] = None,
+    last: Annotated[int, typer.Option(min=1, help="列出多少次")] = 20,
+) -> None:
+    """查看一次批量派单；不写编号则列出管辖范围内最近的，新的在前。"""
+    platform = Platform(url)
+    if run_id:
+        view = platform.post("get_run", run_id=run_id)
+        for said in (match_told.line(view), *match_told.figures(view)):
+            typer.echo(said)
+        return
+    found = list(islice(runs(platform), last))
+    for view in found:
+        typer.echo(match_told.line(view))
+    if not found:
+        typer.echo("管辖范围内还没有批量派单。")
+
+
+@app.command("cancel")
+def cancel_command(run_id: RunId, url: Url, reason: Annotated[str, typer.Option(help="事由")]) -> None:
+    """取消尚未派出的批量派单：计算中止，什么也不派。"""
+    platform = Platform(url)
+    platform.post("cancel_run", run_id=run_id, reason=reason)
+    typer.echo(match_told.told(platform.post("get_run", run_id=run_id)))
 
 
 @app.command("confirm")
@@ -114,8 +145,8 @@ def confirm_command(run_id: RunId, url: Url) -> None:
     platform = Platform(url)
     platform.post("confirm_run", run_id=run_id)
     view = followed(platform, run_id, ("confirmed",))
-    typer.echo(told(view))
-    raise typer.Exit(1 if view["state"] == "failed" else 0)
+    typer.echo(match_told.told(view))
+    raise typer.Exit(1 if view["state"] in ("failed", "cancelled") else 0)
 
 
 @app.command("explain")
@@ -127,21 +158,8 @@ def explain_command(
 ) -> None:
     """说明为何派给此人，或为何没有派给所问的社工。"""
     found = Platform(url).post("explain_run", run_id=run_id, request_id=request_id, worker_id=worker)
-    typer.echo(f"{request_id}：满足的价值 {found['serving']} 分，盈余 {found['surplus']} 分")
-    typer.echo(
-        _choice("所派社工", found.get("chosen")) if found.get("chosen") else "  没有派给任何人：名额对别的需求更有价值"
-    )
-    if worker:
-        typer.echo(_choice("所问社工", found["asked"]))
-
-
-def _choice(title: str, choice: Any) -> str:
-    if choice["broken"]:
-        rules = "、".join(rule["title"] or rule["rule"] for rule in choice["broken"])
-        return f"  {title} {choice['worker_id']}：不合规则（{rules}）"
-    terms = " + ".join(f"{term['title'] or term['name']} {term['points']}" for term in choice["terms"])
-    price = f"名额价格 {choice['price']}，所得 {choice['gain']}"
-    return f"  {title} {choice['worker_id']}：评分 {choice['score']} = {terms}；{price}"
+    for said in match_told.decision(request_id, found):
+        typer.echo(said)
 
 
 @app.command("verify")

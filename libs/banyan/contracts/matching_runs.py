@@ -197,12 +197,14 @@ class RunChoice(Shape, frozen=True, kw_only=True):
 class RunDecision(Shape, frozen=True, kw_only=True):
     """Why a run gave a request this worker, or nobody (`chosen` None); and of a worker asked after, why not.
 
-    `serving`: what serving the request is worth by urgency and waiting; `surplus`: what it gains at the run's prices.
+    `serving`: what serving the request is worth by urgency and waiting; `surplus`: what it gains at the run's prices;
+    `able`: how many workers with a free place pass every rule for it.
     """
 
     request_id: str
     serving: int
     surplus: int
+    able: int = 0
     chosen: RunChoice | None = None
     asked: RunChoice | None = None
 

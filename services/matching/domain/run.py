@@ -81,7 +81,9 @@ def start_run(_: None, command: StartRun, context: Context, *, runs_beside: Sequ
         other = runs_beside[0]
         raise Refused("run_overlaps", run_id=other.id, division=other.division, state=other.state)
     most = context.figure("run_seconds_most", division=command.division)
-    seconds = command.deadline_s or context.figure("run_seconds", division=command.division)
+    seconds = command.deadline_s
+    if seconds is None:
+        seconds = context.figure("run_seconds", division=command.division)
     if not 1 <= seconds <= most:
         raise Refused("bad_deadline", deadline_s=seconds, most=most)
     run = Run(
