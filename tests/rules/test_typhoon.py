@@ -61,8 +61,15 @@ def test_the_page_holds_one_county_whole_and_no_outside_address() -> None:
     served = [w for w in proved["requests"]["assigned"] if w >= 0]
     here = drawn.county == int(next(code for code, name in NAMES.items() if name == proved["name"]))
     assert len(served) == int((proof.assigned[here] != NONE).sum()), "every worker in use is among those shown"
+    left = {int(code): int(((drawn.county == int(code)) & (proof.assigned == NONE)).sum()) for code in NAMES}
+    assert len(drawn.problem) < told.PROVED_MOST and left[int(drawn.county[here][0])] == max(left.values())
     report: dict[str, Any] = told.figures(drawn, {told.COMER: comer, told.BEST: proof.assigned}, NAMES)
     more = {"seed": 7, "status": proof.status, "gap": 0, "pairs": 1, "objective": proof.objective, "bound": proof.bound}
     story = told.story(drawn, proof, comer, NAMES)
-    page = render(report | more | {"story": story, "seconds": {}}, proved)
+    assert (comer == NONE)[proof.assigned != NONE].any() and story["left_by_first_come"]
+    assert sum(story["serving_terms"].values()) == story["serving"]
+    assert story["surplus"] == story["serving"] + story["score"] - story["price"]
+    assert all(other["short_by"] >= 0 for other in story["others"] if not other["broken"])
+    assert len([other for other in story["others"] if not other["broken"]]) == min(story["able"] - 1, told.BEST_OTHERS)
+    page = render(report | more | {"story": story, "seconds": {}, "steps": {}}, proved)
     assert not re.findall(r"(?:src|href)=\"(?!#|data:)", page) and "全局最优" in page

@@ -10,17 +10,20 @@ import numpy as np
 from banyan.kernel.codes import CODES
 from services.matching.domain.pairing import FIELDS
 from services.matching.domain.place import centre
+from services.matching.domain.taking import CRISIS
 from services.matching.optimum.certificate import Certificate
+from services.matching.optimum.check import worth
 from services.matching.optimum.explain import explain
 from services.matching.optimum.figures import LOAD_STEPS, loads
-from services.matching.optimum.problem import NONE, Problem
+from services.matching.optimum.problem import NONE, SERVING, Problem
 from services.matching.ranking.arrays import Ints
 from services.matching.ranking.measures import EARLIER, QUERY, floor_sqrt
-from services.matching.typhoon.day import Day
+from services.matching.typhoon.day import ON, Day, policy
 
 COMER, BEST = "first_come", "optimum"
 KILOMETRES = (5, 10, 15, 20, 25, 30, 40, 60)
-PROVED_MOST = 500
+PROVED_MOST = 800
+NEAREST, BEST_OTHERS = 4, 4
 WORKER_COLUMNS = (
     "x", "y", "area", "capacity", "free", "level", "registered", "sex", "languages", "slots", "cross_area"
 )  # fmt: skip
@@ -39,6 +42,7 @@ def figures(day: Day, ways: Mapping[str, Ints], names: Mapping[str, str]) -> dic
         "distance": _distances(day.problem, ways),
         "load": _loads(day.problem, ways),
         "continuity": _continuity(day.problem, ways),
+        "serving": {name: int(policy().at(name, ON)) for name in SERVING},
         "mean_score": {way: _mean_score(day.problem, a) for way, a in ways.items()},
     }
 
@@ -103,14 +107,18 @@ def _mean_score(problem: Problem, assigned: Ints) -> int:
 
 
 def proved_county(day: Day, proof: Certificate, names: Mapping[str, str]) -> dict[str, Any]:
-    """One county's requests and every worker within reach of one, with prices and surpluses: what the page adds up."""
-    codes, many = np.unique(day.county, return_counts=True)
-    fitting = many <= max(PROVED_MOST, int(many.min()))
-    code = int(codes[fitting][many[fitting].argmax()])
+    """One county's requests and every worker within reach of one, with prices and surpluses: what the page adds up.
+
+    Of the counties that a page can hold, the one in which most are left unserved: there the proof has most to say.
+    """
+    codes, which, many = np.unique(day.county, return_inverse=True, return_counts=True)
+    left = np.bincount(which[proof.assigned == NONE], minlength=len(codes))
+    fitting = np.flatnonzero(many <= max(PROVED_MOST, int(many.min())))
+    code = int(codes[max(fitting.tolist(), key=lambda at: (left[at], many[at], -at))])
     problem, r = day.problem, np.flatnonzero(day.county == code)
     demand, rows = problem.demand[r], problem.workers.rows
     reach = int(demand["limit_m"].max())
-    near = np.ones(len(rows), bool)
+    near = (rows["free"] > 0) & (problem.workers.proficiency[:, np.unique(demand["field_wanted"])] > 0).any(axis=1)
     for axis in ("x", "y"):
         near &= rows[axis] >= demand[f"{axis}_wanted"].min() - reach
         near &= rows[axis] <= demand[f"{axis}_wanted"].max() + reach
@@ -138,18 +146,25 @@ def proved_county(day: Day, proof: Certificate, names: Mapping[str, str]) -> dic
 
 
 def story(day: Day, proof: Certificate, comer: Ints, names: Mapping[str, str]) -> dict[str, Any]:
-    """One family: urgent, long waiting, left without anybody where requests are answered as they come, served here."""
+    """One family: urgent, long waiting, left without anybody where requests are answered as they come, served here.
+
+    Beside its worker stand the nearest ones and those by whom it would gain most otherwise, each with why not.
+    """
     problem, assigned = day.problem, proof.assigned
-    helped = np.flatnonzero((assigned != NONE) & (comer == NONE))
+    served = (assigned != NONE) & (day.urgency < CRISIS)
+    helped = np.flatnonzero(served & (comer == NONE))
     if not len(helped):
-        helped = np.flatnonzero(assigned != NONE)
+        helped = np.flatnonzero(served)
     r = int(helped[np.argmax(problem.serving[helped])])
     w = int(assigned[r])
     chosen = explain(problem, r, w)
     others = []
     rows, demand = problem.workers.rows, problem.demand[r]
     square = (rows["x"].astype(np.int64) - demand["x_wanted"]) ** 2 + (rows["y"] - demand["y_wanted"]) ** 2
-    for other in np.argsort(square, kind="stable")[:6].tolist():
+    _, able, value = worth(problem, np.full(len(rows), r), np.arange(len(rows)))
+    near = np.argsort(square, kind="stable")[:NEAREST].tolist()
+    good = able[np.lexsort((able, proof.prices[able] - value))][: BEST_OTHERS + 1].tolist()
+    for other in dict.fromkeys((*near, *good)):
         if other != w:
             told = explain(problem, r, other)
             gain = int(problem.serving[r]) + told.score - int(proof.prices[other])
@@ -162,11 +177,16 @@ def story(day: Day, proof: Certificate, comer: Ints, names: Mapping[str, str]) -
                     "short_by": int(proof.surplus[r]) - gain,
                 }
             )
+    figures = policy()
+    urgency, waited = int(day.urgency[r]), int(day.waited_days[r])
+    base, step, wait, most = (int(figures.at(name, ON)) for name in SERVING)
     return {
         "county": names[str(int(day.county[r]))],
         "field": CODES["field"].name(FIELDS[int(demand["field_wanted"])]),
-        "urgency": CODES["urgency"].name(str(int(day.urgency[r]))),
-        "waited_days": int(day.waited_days[r]),
+        "urgency": CODES["urgency"].name(str(urgency)),
+        "waited_days": waited,
+        "able": len(able),
+        "serving_terms": {"base": base, "urgency": step * urgency, "waiting": wait * min(waited, most)},
         "left_by_first_come": bool(comer[r] == NONE),
         "serving": int(problem.serving[r]),
         "surplus": int(proof.surplus[r]),

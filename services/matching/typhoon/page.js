@@ -29,11 +29,15 @@ function worth(r, w) {
     + Math.min(common * Q.slot_points[r], Q.slots_most_points[r]);
 }
 
-// Whether the county's part of the certificate holds at these prices; the first thing wrong otherwise.
-function verdict(price) {
+// Whether the county's part of the certificate holds with these numbers; the first thing wrong otherwise.
+function verdict({ price, surplus: gains, assigned }) {
   let pairs = 0, served = 0;
+  const taken = new Array(W.x.length).fill(0);
+  const below = price.findIndex((p) => !(p >= 0));
+  if (below >= 0) return `证书不成立：第 ${below + 1} 名社工的价格为负。`;
   for (let r = 0; r < Q.serving.length; r++) {
-    const mine = Q.assigned[r], surplus = Q.surplus[r];
+    const mine = assigned[r], surplus = gains[r];
+    if (!(surplus >= 0)) return `证书不成立：第 ${r + 1} 件求助的盈余为负。`;
     for (let w = 0; w < W.x.length; w++) {
       const value = worth(r, w);
       if (value === null) continue;
@@ -43,19 +47,32 @@ function verdict(price) {
     if (mine < 0 && surplus !== 0) return `证书不成立：第 ${r + 1} 件没有派到，盈余却不是 0。`;
     if (mine >= 0) {
       served++;
+      if (++taken[mine] > W.free[mine]) return `证书不成立：派给第 ${mine + 1} 名社工的多于空闲名额。`;
       if (worth(r, mine) !== surplus + price[mine]) return `证书不成立：第 ${r + 1} 件所派的一对，价值与盈余 + 价格不相等。`;
     }
   }
-  return `证书成立：逐一核对 ${pairs.toLocaleString("zh-CN")} 个可行配对（共 ${(Q.serving.length * W.x.length).toLocaleString("zh-CN")} 对），派出 ${served} 件，每一对都不超过、派出的恰好相等。任何别的派法，在这个县都不会更好。`;
+  return `证书成立：逐一核对 ${pairs.toLocaleString("zh-CN")} 个可行配对（共 ${(Q.serving.length * W.x.length).toLocaleString("zh-CN")} 对），派出 ${served} 件，每一对都不超过、派出的恰好相等。按这些名额价格，任何别的派法在这个县都不会更好。`;
 }
 
-const say = (price) => {
-  const begun = performance.now(), said = verdict(price);
-  document.getElementById("verdict").textContent = `${said}（用时 ${Math.round(performance.now() - begun)} 毫秒）`;
+// Each press changes another number of the certificate by one: a price, a surplus, with whom a request is.
+const served = Q.assigned.flatMap((w, r) => (w >= 0 && W.price[w] > 0 ? [r] : []));
+const put = (column, at, value) => column.map((old, n) => (n === at ? value : old));
+const forgeries = [
+  (r) => [`把第 ${Q.assigned[r] + 1} 名社工的价格改小 1 分`, { price: put(W.price, Q.assigned[r], W.price[Q.assigned[r]] - 1) }],
+  (r) => [`把第 ${r + 1} 件求助的盈余改大 1 分`, { surplus: put(Q.surplus, r, Q.surplus[r] + 1) }],
+  (r) => [`把第 ${r + 1} 件求助改派给第 ${(Q.assigned[r] + 1) % W.x.length + 1} 名社工`, { assigned: put(Q.assigned, r, (Q.assigned[r] + 1) % W.x.length) }],
+];
+const written = { price: W.price, surplus: Q.surplus, assigned: Q.assigned };
+let pressed = 0;
+
+const say = (before, changed) => {
+  const begun = performance.now(), said = verdict({ ...written, ...changed });
+  document.getElementById("verdict").textContent = `${before}${said}（用时 ${Math.round(performance.now() - begun)} 毫秒）`;
 };
-document.getElementById("again").addEventListener("click", () => say(W.price));
+document.getElementById("again").addEventListener("click", () => say("", {}));
 document.getElementById("forge").addEventListener("click", () => {
-  const at = Q.assigned.find((w) => w >= 0 && W.price[w] > 0);
-  say(W.price.map((p, w) => (w === at ? p - 1 : p)));
+  const [what, changed] = forgeries[pressed % forgeries.length](served[pressed % served.length]);
+  pressed++;
+  say(`${what}：`, changed);
 });
-say(W.price);
+say("", {});

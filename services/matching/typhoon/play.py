@@ -64,6 +64,7 @@ def play(
             "bound": verdict.bound,
             "story": told.story(drawn, proof, comer, names),
             "seconds": seconds,
+            "steps": STEPS,
         }
         proved = told.proved_county(drawn, proof, names)
         step("page", lambda: (folder / PAGE).write_text(render(report, proved), "utf-8"))
