@@ -39,7 +39,7 @@ def value(r, w):
     mark, some = np.zeros(len(r), np.int64), np.isin(names >> 32, r)
     at = np.searchsorted(r << 32 | w, names[some])
     hit = np.append(r << 32 | w, -1)[at] == names[some]
-    mark[at[hit]] = A["named_mark"][some][hit]  # 1 conflict, 2 excluded, 4 earlier
+    mark[at[hit]] = A["named_mark"][some][hit]  # 1 conflict, 2 excluded, 4 earlier, 8 offered
     ok = (metres <= R["limit_m"][r]) & (mark & 3 == 0)
     out = np.flatnonzero(W["cross_area"][w] * R["cross_area_allowed"][r] == 0)
     ok[out] &= (W["area"][w[out], None] == R["lines"][r[out]]).any(1)
@@ -47,7 +47,7 @@ def value(r, w):
     points = {name[:-7]: R[name][r] for name in R if name.endswith("_points")}
     worth = R["serving"][r] + points["nearest"] - points["nearest"] * metres // R["limit_m"][r]
     worth += np.choose(W["proficiency"][w, R["field_wanted"][r]], [0] + [points[f"proficiency_{n}"] for n in (1, 2, 3)])
-    worth += points["all_free"] * W["free"][w] // full[w] + mark // 4 * points["earlier"]
+    worth += points["all_free"] * W["free"][w] // full[w] + mark // 4 % 2 * points["earlier"] + mark // 8 * points["offered"]
     worth += ((W["languages"][w] & (R["languages_needed"][r] | R["languages_wished"][r])) != 0) * points["asked_language"]
     worth += (W["level"][w] == R["min_level"][r]) * points["exact_level"]
     return r, w, worth + np.minimum(np.bitwise_count(W["slots"][w] & R["slots_wanted"][r]) * points["slot"], points["slots_most"])

@@ -20,6 +20,7 @@ from services.matching.domain.run import Run
 from services.matching.optimum import certificate, earlier
 from services.matching.optimum.problem import NONE
 from services.matching.optimum.result import RESULT, Result
+from services.matching.ranking import TABLE_VERSION
 from services.matching.snapshot import Names, Snapshot, snapshot
 from services.matching.summary import summarise
 
@@ -44,10 +45,12 @@ def confirmed_runs(db: Db) -> list[str]:
 
 @job(waiting=computing_runs)
 def compute(work: Work) -> None:
-    """Computes a run from the state that was kept for it; a killed one begins again from the same."""
+    """Computes a run from the state that was kept for it; a killed one begins again from the same, unless the platform counts by
+    another table since."""
     record = _record(work, work.id)
     with work.bus.own_db() as db:
-        if run_files.names_of(db, record.id) is None:
+        names = run_files.names_of(db, record.id)
+        if names is None or names.table != TABLE_VERSION:
             _keep_state(db, record, snapshot(db, record))
     try:
         if _solved(work, record):
@@ -95,8 +98,10 @@ def _keep_state(db: Db, record: Run, taken: Snapshot, before: Names | None = Non
     """Keeps what is to be solved; what an earlier state came to is set aside, for its proof may be repaired."""
     with tempfile.TemporaryDirectory(prefix="banyan-run-") as named:
         folder = Path(named)
-        proved = before and all(
-            run_files.write_to(db, record.id, was, folder / to) for to, was in earlier.FILES.items()
+        proved = (
+            before
+            and before.table == TABLE_VERSION
+            and all(run_files.write_to(db, record.id, was, folder / to) for to, was in earlier.FILES.items())
         )
         for name in EARLIER:
             run_files.forget(db, record.id, name)
@@ -184,5 +189,5 @@ def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...], tuple[Pa
 
 
 def _fail(work: Work, record: Run, refused: Refused) -> None:
-    log.warning("批量派单未完成", run_id=record.id, code=refused.code, **refused.facts)
+    log.warning("批量派单未完成", run_id=record.id, code=refused.code, facts=dict(refused.facts))
     work.bus.system(FailRun(run_id=record.id, code=refused.code), f"fail:{record.id}")

@@ -11,7 +11,7 @@ import msgspec
 from banyan.contracts.frame import FILE_PART_BYTES, FilePart
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db
-from services.matching.optimum.certificate import CERTIFICATE, INPUTS, Certificate, arrays_of
+from services.matching.optimum.certificate import CERTIFICATE, INPUTS, UNREADABLE, Certificate, arrays_of
 from services.matching.optimum.problem import Problem
 from services.matching.snapshot import Names
 
@@ -90,17 +90,21 @@ def part(db: Db, run_id: str, name: str, number: int) -> FilePart:
 
 
 def proof_of(db: Db, run_id: str) -> tuple[Problem, Certificate]:
-    """What a run was computed from and came to. Refuses `file_none`."""
+    """What a run was computed from and came to. Refuses `file_none`, and `certificate_unreadable` of another table of rules."""
     digests = [db.rows(FILE, {"id": run_id, "name": name}) for name in (INPUTS, CERTIFICATE)]
     if not all(digests):
         raise Refused("file_none", run_id=run_id)
     key = (digests[0][0][1], digests[1][0][1])
     if key not in _READ:
         files = [content(db, run_id, name) for name in (INPUTS, CERTIFICATE)]
-        inputs, proof = (arrays_of(io.BytesIO(each or b"")) for each in files)
+        try:
+            inputs, proof = (arrays_of(io.BytesIO(each or b"")) for each in files)
+            both = Problem.of(inputs), Certificate.from_arrays(proof)
+        except UNREADABLE as error:
+            raise Refused("certificate_unreadable", run_id=run_id, reason=str(error)[:200]) from error
         if len(_READ) >= READ_MOST:
             _READ.pop(next(iter(_READ)))
-        _READ[key] = (Problem.of(inputs), Certificate.from_arrays(proof))
+        _READ[key] = both
     return _READ[key]
 
 

@@ -25,12 +25,13 @@ from services.matching.domain.run import Run
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
 from services.matching.optimum.problem import NAMED, SERVING, Band, Problem, serving_of
+from services.matching.ranking import TABLE_VERSION
 from services.matching.ranking.arrays import LINE_LENGTH, Workers
-from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUERY, figure_facts, query_values
+from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, OFFERED, QUERY, figure_facts, query_values
 
 REQUESTS = "state = any(%(states)s) and division like any(%(prefixes)s) order by id"
 COUNTY_DIGITS = 6
-OFFERED = "dispatched"
+DISPATCHED = "dispatched"
 WORKERS = "state = 'on_call' order by id"
 
 
@@ -46,6 +47,7 @@ class Names(msgspec.Struct, frozen=True):
     counties: tuple[str, ...]
     groups: tuple[str, ...]
     policy: str
+    table: str = ""  # of rules and terms: what was kept under another is not read any more
     floor_percent: int = 0
     offered_to: tuple[str | None, ...] = ()
 
@@ -64,7 +66,7 @@ def snapshot(db: Db, run: Run) -> Snapshot:
     Where the run may move offers out, they are open again: their requests count, and their places are free.
     """
     context, division = db.context, run.division
-    found = _open_requests(db, division, (*OPEN, OFFERED) if run.movable else OPEN)
+    found = _open_requests(db, division, (*OPEN, DISPATCHED) if run.movable else OPEN)
     requests = [r for r in found if not r.protected and r.urgency < CRISIS and reckoned(r.point, r.division)]
     workers = [w for w in db.records(Worker, WORKERS) if pairing.available(w, context.today)]
     offered_to = tuple(r.offer.worker_id if r.offer else None for r in requests)
@@ -90,6 +92,7 @@ def snapshot(db: Db, run: Run) -> Snapshot:
         counties=tuple(f"{r.division[:COUNTY_DIGITS]:0<12}" for r in requests),
         groups=tuple(r.client_group for r in requests),
         policy=context.policy.version,
+        table=TABLE_VERSION,
         floor_percent=floor,
         offered_to=offered_to,
     )
@@ -149,10 +152,12 @@ def _named(requests: Sequence[Request], workers: Sequence[Worker]) -> NDArray[np
 
 
 def _marks(request: Request, by_name: dict[str, list[int]], by_id: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
+    out = {request.offer.worker_id} if request.offer else set()
     lists = (
         (request.excluded_workers, by_name, CONFLICT),
-        (set(request.asked) - {request.offer.worker_id if request.offer else None}, by_id, EXCLUDED),
+        (set(request.asked) - out, by_id, EXCLUDED),
         (request.earlier_workers, by_id, EARLIER),
+        (out, by_id, OFFERED),
     )
     for names, known, mark in lists:
         for name in names:

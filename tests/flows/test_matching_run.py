@@ -118,6 +118,19 @@ def test_a_solver_that_is_killed_begins_again(platform: Platform, monkeypatch: p
     assert run_of(platform, id).state == "applied"
 
 
+def test_a_solver_that_gives_up_ends_the_run_and_the_place_is_free_for_another(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = started(platform)
+    with monkeypatch.context() as patch:
+        patch.setattr("services.matching.jobs.SOLVER", "services.matching.optimum.nowhere")
+        assert jobs.turn(platform.bus) == 1
+    assert (run_of(platform, id).state, run_of(platform, id).ended_reason) == ("failed", "run_failed")
+    other = started(platform)
+    assert jobs.turn(platform.bus) == 1 and run_of(platform, other).state == "computed"
+    platform.do(DUTY, m.CancelRun(run_id=other, reason="试毕"))
+
+
 def _kill_solver() -> None:
     """Kills the first solver that this process starts."""
     until = time.monotonic() + 30

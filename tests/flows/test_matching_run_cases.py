@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from banyan.contracts import matching as m
 from banyan.kernel.policy import Figure
+from banyan.kernel.refusal import Refused
 from banyan.runtime.host import jobs
 from services.matching import run_files
+from services.matching.optimum.certificate import CERTIFICATE, INPUTS
 from services.matching.optimum.check import OPTIMAL, check
 from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
-from tests.rules.matching_given import CITY, COUNTY, DUTY, LEAD, NOW, assess, caller
+from tests.rules.matching_given import CITY, COUNTY, DUTY, LEAD, NOW, SYSTEM, assess, caller, keep
 
 OTHER_COUNTY = "350205000000"
 CITY_DUTY = caller("acc-city", ("duty_officer", CITY))
@@ -76,6 +79,33 @@ def until(true: Callable[[], bool]) -> None:
 def count(platform: Platform, sql: str) -> int:
     """One number."""
     return int(platform.rows(sql)[0][0])
+
+
+def upgraded(platform: Platform, id: str, folder: Path) -> None:
+    """What is kept of a run is of another table of rules and terms, as after an upgrade."""
+    with platform.bus.own_db() as db:
+        names = run_files.names_of(db, id)
+        assert names is not None
+        run_files.keep_names(db, id, msgspec.structs.replace(names, table="other", state="other"))
+        for name in (INPUTS, CERTIFICATE):
+            (folder / name).write_text("another table's")
+            run_files.keep(db, id, folder / name)
+
+
+def test_what_an_earlier_release_counted_is_counted_anew_before_it_is_sent_out(
+    platform: Platform, tmp_path: Path
+) -> None:
+    workers(platform, 1)
+    waiting = triaged(platform)
+    id = computed(platform)
+    upgraded(platform, id, tmp_path)
+    with pytest.raises(Refused, match="certificate_unreadable"):
+        platform.ask(DUTY, m.ExplainRun(run_id=id, request_id=waiting))
+    platform.do(DUTY, m.ConfirmRun(run_id=id))
+    assert jobs.turn(platform.bus) == 1
+    view = platform.ask(DUTY, m.GetRun(run_id=id))
+    assert (view.state, view.summary.renewed, view.summary.repaired) == ("applied", True, False)
+    assert platform.ask(DUTY, m.ExplainRun(run_id=id, request_id=waiting)).chosen.worker_id == "a-w0"
 
 
 SENT = "select count(*) from request where state = 'dispatched'"
@@ -154,6 +184,27 @@ def test_a_floor_lifts_the_worst_county_and_the_run_says_what_it_cost(postgres: 
         with platform.bus.own_db() as db:
             problem, proof = run_files.proof_of(db, id)
         assert check(problem, proof).status == OPTIMAL == summary.status, "the proof is of what the floor made of it"
+
+
+@pytest.mark.parametrize("least", [0, 400])
+def test_an_offer_out_is_moved_for_a_better_worker_only_where_the_gain_is_the_figure_s(
+    postgres: Any, folder: Path, least: int
+) -> None:
+    figure = Figure(name="offered_points", since=NOW.date(), value=least, unit="分", source="test")
+    with matching_on(postgres.url, folder, [figure]) as platform:
+        platform.do(SYSTEM, keep(1))
+        waiting = triaged(platform)
+        platform.do(LEAD, m.DispatchNext(request_id=waiting))
+        platform.do(SYSTEM, keep(0))  # a kilometre nearer: 120 points
+        id = confirmed(platform, movable=True)
+        why = platform.ask(DUTY, m.ExplainRun(run_id=id, request_id=waiting, worker_id="a-w1"))
+        assert {term.name: term.points for term in why.asked.terms}["offered"] == least
+        assert jobs.turn(platform.bus) == 1
+        summary = platform.ask(DUTY, m.GetRun(run_id=id)).summary
+        assert (summary.status, summary.moved) == (OPTIMAL, int(least == 0))
+        offer = platform.request(waiting).offer
+        assert offer is not None and offer.worker_id == ("a-w0" if least == 0 else "a-w1")
+        assert platform.told("recalled") == (["acc-w1"] if least == 0 else [])
 
 
 @pytest.mark.parametrize("movable", [False, True])

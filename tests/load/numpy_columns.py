@@ -26,10 +26,13 @@ from services.matching.ranking.measures import (
     EARLIER,
     EXCLUDED,
     FIGURE_NAMES,
+    OFFERED,
+    ON_TOP,
     QUERY_NAMES,
     WORKER_NAMES,
     floor_sqrt,
 )
+from services.matching.ranking.table import RUN_TERMS
 
 FIRST_PAIRS, MORE_PAIRS = 32, 12
 NEAR_POINTS = 6_000
@@ -148,7 +151,7 @@ def _near(
     row, column = np.nonzero(able)
     request, place = some[row], places[column]
     known = np.concatenate([marks.of_request(r) for r in some.tolist()])
-    known = known[(known["mark"] & EARLIER) > 0]
+    known = known[(known["mark"] & ON_TOP) > 0]
     at = sheet.where[known["worker"], sheet.problem.demand["field_wanted"][known["request"]]]
     both = np.unique(
         np.concatenate([request << 32 | place, known["request"][at >= 0].astype(np.int64) << 32 | at[at >= 0]])
@@ -170,8 +173,9 @@ def _values(sheet: Sheet, marks: Marks, request: Ints, place: Ints) -> Ints:
         "conflict": (mark & CONFLICT) // CONFLICT,
         "excluded": (mark & EXCLUDED) // EXCLUDED,
         "earlier": (mark & EARLIER) // EARLIER,
+        "offered": (mark & OFFERED) // OFFERED,
     }
-    worth = sheet.problem.serving[request] + vector.score(facts, len(request))
+    worth = sheet.problem.serving[request] + vector.score(facts, len(request), RUN_TERMS)
     return np.where(vector.judge(facts, len(request)), worth, -1)
 
 

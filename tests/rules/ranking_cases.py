@@ -19,6 +19,7 @@ FIGURES = Figures(
     exact_level_points=400,
     slot_points=50,
     slots_most_points=400,
+    offered_points=400,
     limits_m=(25_000, 40_000, 2_700_000),
     far_urgency=3,
     far_times_percent=150,

@@ -29,7 +29,7 @@ SEX_RANKED = {"1": MALE, "2": FEMALE}  # GB/T 2261.1 → the table's own
 POINTS = (
     "proficiency_1_points", "proficiency_2_points", "proficiency_3_points", "nearest_points", "all_free_points",
     "earlier_points", "asked_language_points", "exact_level_points", "slot_points", "slots_most_points",
-    "far_urgency", "far_times_percent",
+    "offered_points", "far_urgency", "far_times_percent",
 )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.ranking import TABLE_VERSION
 from services.matching.ranking.arrays import Ints
-from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, QUERY, floor_sqrt
-from services.matching.ranking.table import RULES, TERMS
+from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, OFFERED, QUERY, floor_sqrt
+from services.matching.ranking.table import RULES, RUN_TERMS
 
 OPTIMAL, BOUNDED, WRONG = "optimal_all_pairs", "bounded", "wrong"
 TOGETHER = 128
@@ -25,6 +25,7 @@ TOGETHER = 128
 NEAR_M = 20_000
 WORTH_SIFTING_PERCENT = 70
 """Pairs that failed a rule are left once so few are left; before that it is quicker to carry them along."""
+BITS = {"conflict": CONFLICT, "excluded": EXCLUDED, "earlier": EARLIER, "offered": OFFERED}
 POINTS_LIMIT = 1 << 60
 """Prices and surpluses beyond this could overflow when they are added up; no true one comes near."""
 
@@ -85,9 +86,8 @@ class Facts(Mapping[str, Any]):
         if name == "inside":
             area, lines = problem.workers.rows["area"][w], problem.lines
             return sum((lines[:, depth][r] == area for depth in range(lines.shape[1])), np.zeros(len(r), np.int64))
-        if name in ("conflict", "excluded", "earlier"):
-            bit = {"conflict": CONFLICT, "excluded": EXCLUDED, "earlier": EARLIER}[name]
-            return (self["mark"] & bit) // bit
+        if name in BITS:
+            return (self["mark"] & BITS[name]) // BITS[name]
         if name == "mark":
             return _marks(problem, r, w)
         return problem.workers.rows[name][w].astype(np.int64)
@@ -115,7 +115,7 @@ def worth(problem: Problem, r: Ints, w: Ints) -> tuple[Ints, Ints, Ints]:
             r, w = r[passed], w[passed]
             facts, passed = Facts(problem, r, w), np.ones(len(r), bool)
     value = problem.serving[r].copy()
-    for term in TERMS:
+    for term in RUN_TERMS:
         value += term.of(facts)
     return r, w, value
 

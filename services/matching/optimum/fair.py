@@ -108,4 +108,4 @@ def with_floor(
 def _terms_most(problem: Problem) -> int:
     """No score of a pair is more."""
     names = ("proficiency_3_points", "all_free_points", "earlier_points", "asked_language_points", "exact_level_points")
-    return sum(int(problem.demand[name].max()) for name in (*names, "slots_most_points"))
+    return sum(int(problem.demand[name].max()) for name in (*names, "slots_most_points", "offered_points"))

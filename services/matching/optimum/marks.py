@@ -28,6 +28,13 @@ class Marks:
         first, last = np.searchsorted(self._keys, [request << 32, (request + 1) << 32])
         return self.rows[first:last]
 
+    def clear(self, request: int, mark: int) -> bool:
+        """Takes bits off all pairs of a request; answers whether any had them."""
+        marks = self.of_request(request)["mark"]
+        had = bool((marks & mark).any())
+        marks &= ~mark
+        return had
+
     def put(self, request: int, worker: int, mark: int) -> None:
         """Adds bits to a pair."""
         key = request << 32 | worker

@@ -134,15 +134,26 @@ class Plan:
         self.net.mate[request] = worker
         self.net.surplus[request] = 0
         self._turn(request, on=False)
+        self._offered(request, worker)
         self._places(worker, 1)
         self.state[request] = State.OFFERED
 
     def _turn(self, request: int, *, on: bool) -> None:
         self.net.pair_on[net.chain(self.net.first_of_request[request], self.net.next_of_request)] = on
 
+    def _offered(self, request: int, worker: int) -> None:
+        """Notes with whom an offer is out (NOBODY: with nobody); that pair, which is off, counts for so many points more."""
+        held, stand = self.net, self.stand
+        pairs = net.chain(held.first_of_request[request], held.next_of_request)
+        whose, points = held.pair_worker[pairs].astype(np.int64), stand.demand["offered_points"][request]
+        was = stand.is_offered(request, whose)
+        stand.offered(request, worker)
+        held.pair_value[pairs] += points * (stand.is_offered(request, whose) - was)
+
     def _let_go(self, request: int) -> int:
         """A request that stood fast is with nobody; answers with whom it was."""
         worker = int(self.net.mate[request])
+        self._offered(request, NOBODY)
         net.note(self.net, request)
         self.net.mate[request] = NOBODY
         self._places(worker, -1)
@@ -165,7 +176,9 @@ class Plan:
         for request in sorted(movable):
             if self.state[request] != State.OFFERED:
                 raise ValueError(f"request {request} is not offered to anybody")
+            worker = int(self.net.mate[request])
             looked += self._give_back(request)
+            self._offered(request, worker)
             looked += self._enter(request)
         return looked
 
@@ -226,8 +239,11 @@ class Plan:
     def _told(self, looked: int, movable: Sequence[int]) -> Change:
         """What moved since the last change; offers that were let move stand fast again."""
         for request in sorted(movable):
-            if self.state[request] == State.OPEN and self.net.mate[request] >= 0:
-                self._hold(request)
+            if self.state[request] == State.OPEN:
+                if self.net.mate[request] >= 0:
+                    self._hold(request)
+                else:
+                    self._offered(request, NOBODY)
         held = self.net
         moved = np.sort(held.trail[1 : 1 + held.trail[0]]).tolist()
         moves = (Move(r, int(held.came_from[r]), int(held.mate[r])) for r in moved)

@@ -23,7 +23,7 @@ from services.matching.ranking.arrays import LINE_LENGTH, POSTING, Ints, Workers
 from services.matching.ranking.measures import QUERY
 
 NAMED = np.dtype([("request", "<i4"), ("worker", "<i4"), ("mark", "<i4")])
-"""A worker whom a request names: their places in the problem and the bits CONFLICT, EXCLUDED, EARLIER of measures."""
+"""A worker whom a request names: their places in the problem and the bits CONFLICT, EXCLUDED, EARLIER, OFFERED of measures."""
 NONE = -1
 """In `assigned`: served by nobody."""
 SERVING_LIMIT = 1 << 40

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from services.matching.optimum.marks import Marks
+from services.matching.optimum.net import NOBODY
 from services.matching.optimum.problem import Problem
 from services.matching.optimum.sheet import NOTHING, Layer, Ordered, Sheet
 from services.matching.optimum.sweep import Pairs, compiled, sweep
@@ -24,10 +25,12 @@ from services.matching.ranking.measures import (
     EARLIER,
     EXCLUDED,
     FIGURE_NAMES,
+    OFFERED,
     QUERY_NAMES,
     WORKER_NAMES,
     floor_sqrt,
 )
+from services.matching.ranking.table import RUN_TERMS
 
 FRESH_MOST = 64
 """With more workers than these who are new or have moved, a look through all pairs first lays out a new sheet."""
@@ -72,6 +75,7 @@ class Stand:
         self.wanted = {name: problem.demand[name].copy() for name in WANTED}
         self._problem: Problem | None = problem
         self._own: dict[bytes, tuple[int, Ordered]] = {}
+        self.out = np.full(len(problem), NOBODY, np.int64)
         self.figures = np.full(len(problem), -1, np.int64)
         while (self.figures < 0).any():  # one turn a set; a province has one, or one a county
             first = int(self.figures.argmin())
@@ -101,7 +105,8 @@ class Stand:
         self.request_ids.append(arrival.id)
         for worker, mark in arrival.named.items():
             self.marks.put(number, worker, mark)
-        self.figures = roomy(self.figures, number + 1)
+        self.figures, self.out = (roomy(column, number + 1) for column in (self.figures, self.out))
+        self.out[number] = NOBODY
         self.figures[number] = self._own_of(number)[0]
         self._problem = None
         return number
@@ -110,6 +115,18 @@ class Stand:
         """The pair can never be any more."""
         self.marks.put(request, worker, EXCLUDED)
         self._problem = None
+
+    def offered(self, request: int, worker: int) -> None:
+        """The request is an offer out with this worker alone; NOBODY: with nobody any more. While it is, no sweep looks at it."""
+        if self.marks.clear(request, OFFERED):
+            self._problem = None
+        self.out[request] = worker
+
+    def is_offered(self, request: int, worker: Ints) -> Ints:
+        """1 for the worker with whom the request is out, 0 for the others."""
+        marks = self.marks.of(np.full(len(worker), request), worker)
+        found: Ints = ((marks & OFFERED) // OFFERED) | (self.out[request] == worker)
+        return found
 
     def join(self, joiner: Joiner, number: int) -> None:
         """Takes in a worker under the next number, or anew under their own."""
@@ -197,8 +214,9 @@ class Stand:
             "conflict": (marks & CONFLICT) // CONFLICT,
             "excluded": (marks & EXCLUDED) // EXCLUDED,
             "earlier": (marks & EARLIER) // EARLIER,
+            "offered": ((marks & OFFERED) // OFFERED) | (self.out[request] == worker),
         }
-        worth = self.serving[request] + vector.score(facts, len(request))
+        worth = self.serving[request] + vector.score(facts, len(request), RUN_TERMS)
         return np.where(vector.judge(facts, len(request)), worth, NOTHING)
 
     def problem(self) -> Problem:

@@ -17,6 +17,7 @@ from services.matching.optimum.sheet import Layer, Sheet
 from services.matching.ranking import kernel, vector
 from services.matching.ranking.arrays import Ints
 from services.matching.ranking.measures import block_facts
+from services.matching.ranking.table import RUN_TERMS
 
 CHUNKS, CHUNK_LEAST = 16, 500
 """The cores share the requests in so many chunks at the most, none of fewer."""
@@ -95,7 +96,7 @@ def _plain(sheet: Sheet, layer: Layer, prices: Ints, above: Ints, k: int) -> tup
         facts = block_facts(block, problem.demand[r], problem.lines[r], marks[block["worker"]])
         good = np.flatnonzero(vector.judge(facts, len(block)))
         worker = block["worker"][good].astype(np.int64)
-        value = problem.serving[r] + vector.score(facts, len(block))[good]
+        value = problem.serving[r] + vector.score(facts, len(block), RUN_TERMS)[good]
         net = value - prices[worker]
         kept = np.lexsort((sheet.keys[worker], -net))[:k]
         kept = kept[net[kept] > above[r]]

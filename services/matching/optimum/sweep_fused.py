@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from services.matching.ranking import formulas
 from services.matching.ranking.fused import (
-    EARLIER,
     MASK,
     SIZE,
     apart_m,
@@ -26,13 +26,18 @@ from services.matching.ranking.fused import (
     reach_in_row,
     score,
 )
+from services.matching.ranking.measures import OFFERED, ON_TOP
+
+offered_points = njit(formulas.offered_points)
 
 
 @njit
 def net_value(p: Any, q: Any, mark: int, line: Any, serving: int, price: int) -> int:
     """What the pair is worth less the worker's price; far below 0 where a rule fails."""
     got = score(p, q, mark, line)
-    return serving + got - price if got >= 0 else -(1 << 60)
+    if got < 0:
+        return -(1 << 60)
+    return serving + got + offered_points((mark & OFFERED) // OFFERED, q.offered_points) - price
 
 
 @njit
@@ -63,7 +68,7 @@ def look(
                 place = order[at]
                 slot = np.int64(worker[place])
                 mark = np.int64(marks[slot])
-                if mark & EARLIER:
+                if mark & ON_TOP:
                     continue  # looked at apart: what it has on top is in no bound
                 value = net_value(pool[place], q, mark, line, serving, prices[slot])
                 if value > floor:
@@ -102,7 +107,7 @@ def build(stamp: int) -> Callable[..., Any]:
             for n in range(named_start[r], named_start[r + 1]):
                 slot, mark = np.int64(named[n].worker), np.int64(named[n].mark)
                 place = where[slot, q.field_wanted]
-                if (mark & EARLIER) and place >= 0:
+                if (mark & ON_TOP) and place >= 0:
                     value = net_value(pool[place], q, mark, lines[r], serving[r], prices[slot])
                     if value > above[r]:
                         held = insert(values, workers, keys, held, value, slot)

@@ -25,6 +25,8 @@ class Figures:
     exact_level_points: int
     slot_points: int
     slots_most_points: int
+    offered_points: int
+    """Only in a run: what an offer out has on top where it is, so the least gain for which it is moved."""
     limits_m: tuple[int, ...]
     far_urgency: int
     """From this urgency on the limit is longer."""

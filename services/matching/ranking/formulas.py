@@ -97,6 +97,11 @@ def continuity_points(earlier: Number, earlier_points: Number) -> Number:
     return earlier * earlier_points
 
 
+def offered_points(offered: Number, offered_points: Number) -> Number:
+    """The worker has the request as an offer that is not answered yet: it moves only for a gain of as many points."""
+    return offered * offered_points
+
+
 def language_points(
     languages: Number, languages_needed: Number, languages_wished: Number, asked_language_points: Number
 ) -> Number:

@@ -11,8 +11,10 @@ import numpy as np
 from services.matching.ranking.arrays import Ints, Request, Rows, Worker
 from services.matching.ranking.figures import Figures
 
-CONFLICT, EXCLUDED, EARLIER = 1, 2, 4
-"""Bits of a worker's mark for the request in hand."""
+CONFLICT, EXCLUDED, EARLIER, OFFERED = 1, 2, 4, 8
+"""Bits of a worker's mark for the request in hand; OFFERED only in a run that may move offers out."""
+ON_TOP = EARLIER | OFFERED
+"""Marks that give points which are in no bound: such pairs are looked at apart."""
 
 QUERY_NAMES = (
     "x_wanted", "y_wanted", "field_wanted", "limit_m", "registration_needed", "languages_needed", "languages_wished",
@@ -21,6 +23,7 @@ QUERY_NAMES = (
 FIGURE_NAMES = (
     "proficiency_1_points", "proficiency_2_points", "proficiency_3_points", "nearest_points", "all_free_points",
     "earlier_points", "asked_language_points", "exact_level_points", "slot_points", "slots_most_points",
+    "offered_points",
 )  # fmt: skip
 QUERY = np.dtype([(name, "<i8") for name in QUERY_NAMES + FIGURE_NAMES])
 """One request with the figures in force, as the vector forms read it."""
@@ -89,4 +92,5 @@ def block_facts(block: Rows, query: Any, line: Ints, marks: Ints) -> Mapping[str
         "conflict": (marks & CONFLICT) // CONFLICT,
         "excluded": (marks & EXCLUDED) // EXCLUDED,
         "earlier": (marks & EARLIER) // EARLIER,
+        "offered": (marks & OFFERED) // OFFERED,
     }

@@ -70,13 +70,17 @@ TERMS: tuple[Term, ...] = (
     Term("availability", "共同空闲时段", formulas.availability_points),
 )
 
+OF_RUN: tuple[Term, ...] = (Term("offered", "已派给此人，尚未答复", formulas.offered_points),)
+"""Terms that only a matching run knows, on top of the others: online nobody is ranked for a request that is offered."""
+RUN_TERMS = TERMS + OF_RUN
+
 OF_WORKER = tuple(term for term in TERMS if {*term.facts} <= {*WORKER_NAMES, *FIGURE_NAMES})
 """Terms that say nothing of the request: a posting's own points, kept with it, so that it can be passed over by a bound."""
 
 
 def _version() -> str:
     """A digest of all codes and formulas in order: two tables that could score a pair differently never share one."""
-    parts = [repr((type(entry).__name__, entry.code, inspect.getsource(entry.formula))) for entry in RULES + TERMS]
+    parts = [repr((type(entry).__name__, entry.code, inspect.getsource(entry.formula))) for entry in RULES + RUN_TERMS]
     parts += [inspect.getsource(measure) for measure in (distance_m, overlap_slots, pair_facts, Figures.limit_m)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from services.matching.ranking import grid
 from services.matching.ranking.arrays import Ints, Rows
 from services.matching.ranking.measures import WORKER_NAMES, block_facts
-from services.matching.ranking.table import OF_WORKER, RULES, TERMS
+from services.matching.ranking.table import OF_WORKER, RULES, TERMS, Term
 
 
 def judge(facts: Mapping[str, Any], size: int) -> Any:
@@ -21,10 +21,10 @@ def judge(facts: Mapping[str, Any], size: int) -> Any:
     return passed
 
 
-def score(facts: Mapping[str, Any], size: int) -> Ints:
+def score(facts: Mapping[str, Any], size: int, terms: Sequence[Term] = TERMS) -> Ints:
     """Each pair's score, whether or not it passes."""
     points = np.zeros(size, np.int64)
-    for term in TERMS:
+    for term in terms:
         points += term.of(facts)
     return points
 

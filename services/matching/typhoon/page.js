@@ -1,7 +1,7 @@
 // Adds one county's certificate up from docs/ranking.md and docs/optimum.md: every request with every worker within reach.
 const data = JSON.parse(document.getElementById("county").textContent);
 const { workers: W, requests: Q } = data;
-const CONFLICT = 1, EXCLUDED = 2, EARLIER = 4;
+const CONFLICT = 1, EXCLUDED = 2, EARLIER = 4, OFFERED = 8;
 const marks = new Map(data.named.map(([r, w, mark]) => [r * W.x.length + w, mark]));
 const bits = (n) => { let many = 0; for (; n; n &= n - 1) many++; return many; };
 
@@ -24,7 +24,7 @@ function worth(r, w) {
   return Q.serving[r] + Q[`proficiency_${skill}_points`][r]
     + Q.nearest_points[r] - Math.floor((Q.nearest_points[r] * metres) / limit)
     + Math.floor((Q.all_free_points[r] * W.free[w]) / W.capacity[w])
-    + (mark & EARLIER ? Q.earlier_points[r] : 0) + (asked ? Q.asked_language_points[r] : 0)
+    + (mark & EARLIER ? Q.earlier_points[r] : 0) + (mark & OFFERED ? Q.offered_points[r] : 0) + (asked ? Q.asked_language_points[r] : 0)
     + (W.level[w] === Q.min_level[r] ? Q.exact_level_points[r] : 0)
     + Math.min(common * Q.slot_points[r], Q.slots_most_points[r]);
 }
