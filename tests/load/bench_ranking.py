@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from msgspec.structs import astuple
 from psycopg.types.numeric import Int4, Int4BinaryDumper, Int8
 
 from banyan.testkit.servers import PrivatePostgres
@@ -194,7 +195,7 @@ def compare(sql: Sql, tops: dict[str, Callable[[Request], Any]], asked: list[Req
     for request in asked:
         wanted = sql.rank(request.field, parameters(request))
         for name, rank in tops.items():
-            found = [tuple(ranked) for ranked in rank(request)]
+            found = [astuple(ranked) for ranked in rank(request)]
             assert found == wanted, f"{name} differs from SQL: {request}\n{found}\n{wanted}"
         places += len(wanted)
     return places

@@ -13,6 +13,7 @@ import sys  # noqa: E402
 
 import msgspec  # noqa: E402
 import psycopg  # noqa: E402
+from msgspec.structs import astuple  # noqa: E402
 from psycopg.types.numeric import Int4BinaryDumper  # noqa: E402
 
 from banyan.wire.rpc import Call  # noqa: E402
@@ -33,7 +34,7 @@ def main() -> None:
         def ours(call: Call) -> bytes:
             """Asked with a request as JSON, answers ids and points."""
             request = msgspec.json.decode(call.body, type=Request)
-            return msgspec.json.encode([tuple(ranked) for ranked in index.rank(request, ranking.K)])
+            return msgspec.json.encode([astuple(ranked) for ranked in index.rank(request, ranking.K)])
 
         def by_sql(call: Call) -> bytes:
             """The same."""

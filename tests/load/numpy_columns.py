@@ -129,7 +129,7 @@ def _window(sheet: Sheet, demand: Any) -> Ints:
         low, high = int(demand[name].min()), int(demand[name].max())
         spread.append(np.unique(np.arange(grid.first_cell(low, reach), (high + reach) // grid.CELL_M + 1) & grid.MASK))
     bucket = ((field * grid.SIZE + spread[0][:, None]) * grid.SIZE + spread[1]).ravel()
-    return spans(sheet.start[bucket], sheet.start[bucket] + sheet.count[bucket])
+    return spans(*sheet.runs[bucket].T)
 
 
 def _near(

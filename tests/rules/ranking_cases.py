@@ -29,7 +29,7 @@ LINE = (GULOU, FUZHOU, PROVINCE)
 _EDGE = 1 << 23
 _ids = st.sampled_from([f"w{number}" for number in range(12)])
 _places = st.one_of(
-    st.integers(-60_000, 60_000), st.sampled_from([-_EDGE, _EDGE, 25_000, 25_001, 37_500, 640_000, -640_000, 2_700_000])
+    st.integers(-60_000, 60_000), st.sampled_from([-_EDGE, _EDGE, 25_000, 25_001, 37_500, 1_024_000, -1_024_000, 2_700_000])
 )
 _sets = st.one_of(st.just(0), st.integers(0, 15), st.just((1 << 31) - 1))
 

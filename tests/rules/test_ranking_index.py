@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banyan.kernel.refusal import Refused
-from services.matching.ranking import Index, Request, Worker, explain_pair, kernel, vector, warm
+from services.matching.ranking import Index, Ranked, Request, Worker, explain_pair, grid, kernel, vector, warm
 from services.matching.ranking.order import IdOrder
 from tests.rules.ranking_cases import FIGURES, XIAMEN, request, requests, worker, workers
 
@@ -31,11 +31,11 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     kernel.serve(vector.top)
 
 
-def by_hand(held: dict[str, Worker], asked: Request, k: int) -> list[tuple[str, int]]:
+def by_hand(held: dict[str, Worker], asked: Request, k: int) -> list[Ranked]:
     """The best k by judging every pair in plain ints."""
     pairs = [explain_pair(each, asked, FIGURES) for each in held.values()]
     good = sorted((-pair.score, pair.worker_id) for pair in pairs if pair.feasible)
-    return [(worker_id, -score) for score, worker_id in good[:k]]
+    return [Ranked(worker_id, -score) for score, worker_id in good[:k]]
 
 
 def play(index: Index, held: dict[str, Worker], history: list[Worker | str]) -> None:
@@ -76,7 +76,7 @@ def test_all_equal_goes_by_id_whatever_the_order_of_arrival() -> None:
     for id in ids[50:]:
         index.add(worker(id))
     assert [ranked.worker_id for ranked in index.rank(request(), 100)] == sorted(ids)
-    assert index.alternative(request(), 10) == ("010", index.rank(request(), 1)[0].score)
+    assert index.alternative(request(), 10) == Ranked("010", index.rank(request(), 1)[0].score)
 
 
 def test_ids_order_themselves_though_gaps_run_out() -> None:
@@ -96,12 +96,12 @@ def test_a_bucket_grows_and_empties() -> None:
         index.add(worker(f"{number:04}", x=number % 7))
     for number in range(2_999):
         index.remove(f"{number:04}")
-    assert index.rank(request()) == [("2999", index.explain(request(), "2999").score)]
+    assert index.rank(request()) == [Ranked("2999", index.explain(request(), "2999").score)]
     assert len(index) == 1 and len(index._postings) == 1
 
 
 def test_far_cells_that_share_a_bucket_are_told_apart() -> None:
-    turn = 640_000
+    turn = grid.SIZE * grid.CELL_M
     index = Index([worker("here"), worker("far", x=turn), worker("further", y=-turn, proficiency=(2, 0, 1))], FIGURES)
     assert [ranked.worker_id for ranked in index.rank(request())] == ["here"]
     assert [ranked.worker_id for ranked in index.rank(request(field=2, urgency=3))] == ["further"]
@@ -126,15 +126,21 @@ def test_other_figures_rank_at_once() -> None:
     before = index.rank(request())[0].score
     index.use(replace(FIGURES, proficiency_2_points=5))
     assert before - index.rank(request())[0].score == 1_995
+    index.use(replace(FIGURES, proficiency_2_points=5, limits_m=(1, 1, 1)))
+    assert index.rank(request(x=2)) == []
+    index.use(FIGURES)
+    assert index.rank(request())[0].score == before
     with pytest.raises(ValueError, match="fields"):
         index.use(replace(FIGURES, limits_m=(1_000,)))
 
 
 def test_a_request_that_does_not_fit_or_asks_for_none_is_refused() -> None:
     index = Index([worker()], FIGURES)
-    for bad in (request(field=3), request(x=1 << 24), request(line=(1,) * 9)):
+    for bad in ({"x": 1 << 24}, {"line": (1,) * 9}, {"field": -1}):
         with pytest.raises(ValueError, match="does not fit"):
-            index.rank(bad)
+            request(**bad)
+    with pytest.raises(ValueError, match="does not fit"):
+        index.rank(request(field=3))
     with pytest.raises(ValueError, match="k is"):
         index.rank(request(), 0)
     with pytest.raises(ValueError, match="twice"):

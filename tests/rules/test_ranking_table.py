@@ -17,6 +17,7 @@ from services.matching.ranking import (
     TABLE_VERSION,
     TERMS,
     Index,
+    Ranked,
     Request,
     Worker,
     Workers,
@@ -127,9 +128,10 @@ def block_of(one: object, asked: object) -> dict[str, object]:
     held.rank(asked)  # type: ignore[arg-type]
     block = held._rows.copy()
     block["proficiency"] = held._proficiency[:, asked.field]  # type: ignore[attr-defined]
-    held._mark(asked)  # type: ignore[arg-type]
+    names = (("conflicts", measures.CONFLICT), ("excluded", measures.EXCLUDED), ("earlier", measures.EARLIER))
+    mark = sum(bit for name, bit in names if one.id in getattr(asked, name))  # type: ignore[attr-defined]
     line = np.array(asked.line, np.int64)  # type: ignore[attr-defined]
-    return dict(measures.block_facts(block, held._query[0], line, held._marks.astype(np.int64)))
+    return dict(measures.block_facts(block, held._query[0], line, np.array([mark])))
 
 
 @numba_or_skip
@@ -142,7 +144,7 @@ def test_the_kernel_says_what_plain_ints_say(one: object, asked: object) -> None
         found = Index([one], FIGURES).rank(asked)  # type: ignore[list-item, arg-type]
     finally:
         kernel.serve(twin)
-    assert found == ([(pair.worker_id, pair.score)] if pair.feasible else [])
+    assert found == ([Ranked(pair.worker_id, pair.score)] if pair.feasible else [])
 
 
 @numba_or_skip
@@ -157,7 +159,7 @@ def test_what_a_posting_is_passed_over_by_is_never_less_than_its_score(one: Work
     place = held._postings.where[0, asked.field]
     if place >= 0:
         for metres in (near, near // 2, 0):
-            assert held._postings.own[place] + fused.most_points(held._query[0], metres) >= pair.score
+            assert held._postings.pool["own"][place] + fused.most_points(held._query[0], metres) >= pair.score
 
 
 @given(st.integers(1, (1 << 25) - 1))

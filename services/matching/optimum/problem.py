@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.ranking import TABLE_VERSION
-from services.matching.ranking.arrays import LINE_LENGTH, POSTING, Ints, Workers
+from services.matching.ranking.arrays import KEPT, LINE_LENGTH, POSTING, Ints, Workers
 from services.matching.ranking.measures import QUERY
 
 NAMED = np.dtype([("request", "<i4"), ("worker", "<i4"), ("mark", "<i4")])
@@ -29,7 +29,7 @@ NONE = -1
 SERVING_LIMIT = 1 << 40
 SERVING = ("serving_points", "serving_urgency_points", "serving_wait_points", "serving_wait_days_most")
 FORMAT = "banyan.matching.inputs.v1"
-_OF_WORKERS = tuple(name for name in POSTING.names or () if name not in ("worker", "proficiency"))
+_OF_WORKERS = tuple(name for name in POSTING.names or () if name not in KEPT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,9 @@ class Sheet:
         rows["worker"] = np.arange(len(rows))
         held = Postings(rows, proficiency)
         self.count = held.count
-        self.start = np.cumsum(held.count) - held.count
-        places = np.repeat(held.start - self.start, held.count) + np.arange(len(held))
+        ends = np.cumsum(self.count)
+        self.runs = np.stack([ends - self.count, ends], axis=1)
+        places = vector.places_of(held.runs)
         self.pool: Rows = aligned(len(held))
         self.pool[:] = held.pool[places]
         self.worker = self.pool["worker"].astype(np.int32)
@@ -84,14 +85,14 @@ class Sheet:
     @cached_property
     def bucket(self) -> Ints:
         """The bucket of each posting."""
-        return np.repeat(np.arange(len(self.start)), self.count)
+        return np.repeat(np.arange(len(self.runs)), self.count)
 
     def ordered(self, net: Ints) -> Ordered:
         """Each bucket's postings by what they have of their own, most first."""
         order = np.lexsort((-net, self.bucket))
         own = net[order]
-        best, holds = np.full(len(self.start), NOTHING, np.int64), self.count > 0
-        best[holds] = own[self.start[holds]]
+        best, holds = np.full(len(self.runs), NOTHING, np.int64), self.count > 0
+        best[holds] = own[self.runs[holds, 0]]
         return Ordered(order, own, best)
 
     def takes(self, row: Any, proficiency: Any) -> bool:
@@ -112,10 +113,11 @@ class Sheet:
     def order_anew(self, ordered: Ordered, figures: Ints, places: Ints) -> None:
         """Brings the buckets of changed postings in order again."""
         for bucket in self.bucket[places].tolist():
-            span = slice(self.start[bucket], self.start[bucket] + self.count[bucket])
+            first, last = self.runs[bucket].tolist()
+            span = slice(first, last)
             own = self.own(figures, self.pool[span])
             order = np.argsort(-own, kind="stable")
-            ordered.place[span], ordered.net[span] = self.start[bucket] + order, own[order]
+            ordered.place[span], ordered.net[span] = first + order, own[order]
             ordered.best[bucket] = own[order[0]]
 
 

@@ -161,7 +161,7 @@ class Stand:
             sheet, only = self.sheet, slice(request, request + 1)
             named = self._of_sheet(self.marks.of_request(request))
             _, worker, value = kernel(
-                sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, *self._own_of(request)[1],
+                sheet.pool, sheet.runs, sheet.worker, sheet.where, sheet.keys, *self._own_of(request)[1],
                 prices, np.zeros(1, np.int64), self.demand[only], self.lines[only], self.serving[only], above, named,
                 np.array([0, len(named)]), k,
             )  # fmt: skip

@@ -74,7 +74,7 @@ def _fused(
 
     def look(asked: Ints) -> tuple[Ints, Ints, Ints]:
         return compiled_sweep(  # type: ignore[no-any-return]
-            sheet.pool, sheet.start, sheet.count, sheet.worker, sheet.where, sheet.keys, *ordered, prices, asked,
+            sheet.pool, sheet.runs, sheet.worker, sheet.where, sheet.keys, *ordered, prices, asked,
             problem.demand, problem.lines, problem.serving, above, problem.named, sheet.named_start, k,
         )  # fmt: skip
 
@@ -92,7 +92,7 @@ def _plain(sheet: Sheet, layer: Layer, prices: Ints, above: Ints, k: int) -> tup
     for r in layer.requests.tolist():
         named = problem.named[sheet.named_start[r] : sheet.named_start[r + 1]]
         marks[named["worker"]] = named["mark"]
-        block = sheet.pool[vector.window(sheet.start, sheet.count, problem.demand[r])]
+        block = sheet.pool[vector.window(sheet.runs, problem.demand[r])]
         facts = block_facts(block, problem.demand[r], problem.lines[r], marks[block["worker"]])
         good = np.flatnonzero(vector.judge(facts, len(block)))
         worker = block["worker"][good].astype(np.int64)

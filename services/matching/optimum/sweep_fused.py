@@ -20,11 +20,12 @@ from services.matching.ranking.fused import (
     first_cell,
     floor_sqrt,
     insert,
+    judged,
     last_cell,
     most_points,
     njit,
+    own_points,
     reach_in_row,
-    score,
 )
 from services.matching.ranking.measures import OFFERED, ON_TOP
 
@@ -34,19 +35,20 @@ offered_points = njit(formulas.offered_points)
 @njit
 def net_value(p: Any, q: Any, mark: int, line: Any, serving: int, price: int) -> int:
     """What the pair is worth less the worker's price; far below 0 where a rule fails."""
-    got = score(p, q, mark, line)
-    if got < 0:
+    more = judged(p, q, mark, line)
+    if more < 0:
         return -(1 << 60)
-    return serving + got + offered_points((mark & OFFERED) // OFFERED, q.offered_points) - price
+    offered = offered_points((mark & OFFERED) // OFFERED, q.offered_points)
+    return serving + own_points(p, q) + more + offered - price
 
 
 @njit
 def look(
-    pool: Any, start: Any, count: Any, worker: Any, keys: Any, order: Any, net: Any, best: Any, prices: Any,
-    marks: Any, q: Any, line: Any, serving: int, above: int, values: Any, workers: Any,
+    pool: Any, runs: Any, worker: Any, keys: Any, order: Any, net: Any, most: Any, prices: Any, marks: Any, q: Any,
+    line: Any, serving: int, above: int, best: Any,
 ) -> int:  # fmt: skip
     """Fills the best pairs of one request worth more than `above` after prices; answers how many."""
-    held, floor, k = 0, above, len(values)
+    held, floor, k = 0, above, len(best)
     rows_from, rows_to = first_cell(q.y_wanted, q.limit_m), last_cell(q.y_wanted, q.limit_m)
     around = rows_to - rows_from + 1 >= SIZE
     for row in range(rows_from, rows_to + 1):
@@ -60,9 +62,9 @@ def look(
             bucket = base + (column & MASK)
             east = 0 if last - first + 1 >= SIZE else apart_m(column, q.x_wanted)
             near = serving + most_points(q, min(floor_sqrt(north * north + east * east), q.limit_m))
-            if near + best[bucket] <= floor:
+            if near + most[bucket] <= floor:
                 continue
-            for at in range(start[bucket], start[bucket] + count[bucket]):
+            for at in range(runs[bucket, 0], runs[bucket, 1]):
                 if near + net[at] <= floor:
                     break  # a bucket is read by what its postings have of their own, most first
                 place = order[at]
@@ -72,9 +74,9 @@ def look(
                     continue  # looked at apart: what it has on top is in no bound
                 value = net_value(pool[place], q, mark, line, serving, prices[slot])
                 if value > floor:
-                    held = insert(values, workers, keys, held, value, slot)
+                    held = insert(best, held, value, keys[slot], slot)
                     if held == k:
-                        floor = max(above, values[k - 1] - 1)
+                        floor = max(above, best[k - 1, 0] - 1)
     return held
 
 
@@ -83,8 +85,8 @@ def build(stamp: int) -> Callable[..., Any]:
 
     @njit(cache=True, nogil=True)
     def sweep(
-        pool: Any, start: Any, count: Any, worker: Any, where: Any, keys: Any, order: Any, net: Any, best: Any,
-        prices: Any, asked: Any, demand: Any, lines: Any, serving: Any, above: Any, named: Any, named_start: Any, k: int,
+        pool: Any, runs: Any, worker: Any, where: Any, keys: Any, order: Any, net: Any, most: Any, prices: Any,
+        asked: Any, demand: Any, lines: Any, serving: Any, above: Any, named: Any, named_start: Any, k: int,
     ) -> Any:  # fmt: skip
         if stamp < 0:
             k = 1
@@ -93,7 +95,7 @@ def build(stamp: int) -> Callable[..., Any]:
         counts = np.zeros(many, np.int64)
         room = max(1024, many * min(k, 4))
         found, worth = np.empty(room, np.int32), np.empty(room, np.int64)
-        values, workers = np.empty(k, np.int64), np.empty(k, np.int64)
+        best = np.empty((k, 3), np.int64)
         total = 0
         for at in range(many):
             r = asked[at]
@@ -101,8 +103,7 @@ def build(stamp: int) -> Callable[..., Any]:
             for n in range(named_start[r], named_start[r + 1]):
                 marks[named[n].worker] = named[n].mark
             held = look(
-                pool, start, count, worker, keys, order, net, best, prices, marks, q, lines[r], serving[r], above[r],
-                values, workers,
+                pool, runs, worker, keys, order, net, most, prices, marks, q, lines[r], serving[r], above[r], best
             )  # fmt: skip
             for n in range(named_start[r], named_start[r + 1]):
                 slot, mark = np.int64(named[n].worker), np.int64(named[n].mark)
@@ -110,7 +111,7 @@ def build(stamp: int) -> Callable[..., Any]:
                 if (mark & ON_TOP) and place >= 0:
                     value = net_value(pool[place], q, mark, lines[r], serving[r], prices[slot])
                     if value > above[r]:
-                        held = insert(values, workers, keys, held, value, slot)
+                        held = insert(best, held, value, keys[slot], slot)
                 marks[slot] = 0
             if total + held > room:
                 room = 2 * room + held
@@ -118,7 +119,7 @@ def build(stamp: int) -> Callable[..., Any]:
                 more_found[:total], more_worth[:total] = found[:total], worth[:total]
                 found, worth = more_found, more_worth
             for n in range(held):
-                found[total + n], worth[total + n] = workers[n], values[n] + prices[workers[n]]
+                found[total + n], worth[total + n] = best[n, 2], best[n, 0] + prices[best[n, 2]]
             total += held
             counts[at] = held
         return counts, found[:total], worth[:total]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import field as listed
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,10 @@ POSTING = np.dtype(
     {
         "names": [
             "x", "y", "capacity", "free", "worker", "languages", "slots", "area",
-            "level", "proficiency", "sex", "registered", "cross_area",
+            "level", "proficiency", "sex", "registered", "cross_area", "mark", "own", "key",
         ],
-        "formats": ["<i4"] * 7 + ["<i8"] + ["i1"] * 5,
-        "offsets": [0, 4, 8, 12, 16, 20, 24, 32, 40, 41, 42, 43, 44],
+        "formats": ["<i4"] * 7 + ["<i8"] + ["i1"] * 6 + ["<i4", "<i8"],
+        "offsets": [0, 4, 8, 12, 16, 20, 24, 32, 40, 41, 42, 43, 44, 45, 28, 48],
         "itemsize": 64,
     }
 )  # fmt: skip
@@ -27,8 +29,11 @@ POSTING = np.dtype(
 
 x, y: metres in the plane. capacity, free: places a week. worker: slot in the index. languages, slots: bit sets. area:
 12-digit division code. level: 0 none, 1 assistant, 2 intermediate, 3 senior. proficiency: 0-3 in the field. sex: 0
-unsaid, 1 female, 2 male. registered, cross_area: 0 or 1.
+unsaid, 1 female, 2 male. registered, cross_area: 0 or 1. The rest is the index's own, 0 elsewhere: mark, how the request in
+hand names the worker; own, the points that no request changes; key, the order of ids.
 """
+KEPT = ("worker", "proficiency", "mark", "own", "key")
+"""What a POSTING says of its place and not of the worker."""
 
 PLACE_LIMIT_M = 1 << 23
 """Coordinates lie within ± this: differences stay within 2^24, the sum of two squares within 2^49, exact in float64."""
@@ -36,6 +41,8 @@ CAPACITY_LIMIT = 1_000_000
 SET_BITS = 31
 LINE_LENGTH = 8
 """The most divisions in a line of authority (the province's deepest has 5)."""
+_NOWHERE = (0,) * LINE_LENGTH
+_PACKED = struct.Struct(f"{LINE_LENGTH + 10}q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +68,11 @@ class Worker:
         """Places free this week; below 0 if overbooked."""
         return self.capacity - self.load
 
-    def row(self, slot: int) -> tuple[int, ...]:
-        """The worker as a POSTING without field (proficiency 0), at a slot of an index."""
+    def row(self, slot: int, key: int = 0) -> tuple[int, ...]:
+        """The worker as a POSTING without field (proficiency 0), at a slot of an index, with the key of the id."""
         return (
             self.x, self.y, self.capacity, self.capacity - self.load, slot, self.languages, self.slots, self.area,
-            self.level, 0, self.sex, self.registered, self.cross_area,
+            self.level, 0, self.sex, self.registered, self.cross_area, 0, 0, key,
         )  # fmt: skip
 
     def check(self, fields: int) -> None:
@@ -90,10 +97,12 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request as the ranking sees it: only needs, no name. `line`: its division's line of authority, itself first.
+    """One request as the ranking sees it: only needs, no name; refuses (ValueError) what the arrays cannot hold exactly. `line`: its
+    division's line of authority, itself first.
 
     x, y: metres in the plane. urgency: 0-3. min_level: 0 asks for none. Sets are bits as in POSTING; 0 asks nothing.
-    `conflicts`, `excluded` and `earlier` are worker ids: interest, declined or left out, served this household before.
+    `conflicts`, `excluded` and `earlier` are worker ids: interest, declined or left out, served this household before. `packed`: the
+    line, 0 where it is shorter, and the needs, as the kernel reads them.
     """
 
     field: int
@@ -111,11 +120,11 @@ class Request:
     conflicts: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
+    packed: bytes = listed(init=False, repr=False, compare=False)
 
-    def check(self, fields: int) -> None:
-        """Refuses (ValueError) what the arrays cannot hold exactly."""
+    def __post_init__(self) -> None:
         sound = (
-            0 <= self.field < fields
+            self.field >= 0
             and abs(self.x) <= PLACE_LIMIT_M
             and abs(self.y) <= PLACE_LIMIT_M
             and len(self.line) <= LINE_LENGTH
@@ -125,6 +134,20 @@ class Request:
         )
         if not sound:
             raise ValueError(f"request does not fit the arrays: {self}")
+        line = (*self.line, *_NOWHERE[len(self.line) :])
+        object.__setattr__(self, "packed", _PACKED.pack(*line, *self.needs()))
+
+    def needs(self) -> tuple[int, ...]:
+        """What of a QUERY is the request's own, in the order of QUERY_NAMES."""
+        return (
+            self.x, self.y, self.field, self.registration_needed, self.languages_needed, self.languages_wished,
+            self.sex_wanted, self.min_level, self.slots_wanted, self.cross_area_allowed,
+        )  # fmt: skip
+
+    def check(self, fields: int) -> None:
+        """Refuses (ValueError) a field that is none."""
+        if self.field >= fields:
+            raise ValueError(f"request does not fit the arrays of {fields} fields: {self}")
 
 
 @dataclass(slots=True)

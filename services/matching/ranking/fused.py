@@ -1,7 +1,7 @@
-"""The numba kernel: the cells within reach from near to far, and of each only the postings that can still come in. Imported only by
-`kernel`.
+"""The numba kernel: the cells within reach from near to far, and of each only the first postings, those with the most points of their
+own, as long as they can still come in. Imported only by `kernel`.
 
-It calls the table's own formulas, compiled; what stands here is the walk and the list of the best.
+It calls the table's own formulas, compiled; what stands here is the walk and the list of the best: rows of (points, key, slot).
 """
 
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value"
@@ -17,6 +17,7 @@ from services.matching.ranking import formulas, grid
 from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED
 
 njit: Any = numba.njit  # what it returns is called with numba's own integers and records; its types do not say so
+inlined: Any = numba.njit(inline="always")
 registration, field, free_capacity = map(njit, (formulas.registration, formulas.field, formulas.free_capacity))
 no_conflict, not_excluded = map(njit, (formulas.no_conflict, formulas.not_excluded))
 language, sex, level = map(njit, (formulas.language, formulas.sex, formulas.level))
@@ -59,8 +60,8 @@ def inside(area: int, line: Any) -> int:
 
 
 @njit
-def passes(p: Any, q: Any, mark: int, line: Any) -> bool:
-    """Every rule but distance on one posting; `&`, not `and`: a branch guessed wrong costs more than a rule."""
+def passes(p: Any, q: Any, mark: int) -> bool:
+    """Every rule but distance and jurisdiction on one posting; `&`, not `and`: a branch guessed wrong costs more than a rule."""
     return (
         free_capacity(p.free)
         & language(p.languages, q.languages_needed)
@@ -71,17 +72,22 @@ def passes(p: Any, q: Any, mark: int, line: Any) -> bool:
         & field(p.proficiency)
         & no_conflict(mark & CONFLICT)
         & not_excluded(mark & EXCLUDED)
-        & jurisdiction(inside(p.area, line), p.cross_area, q.cross_area_allowed)
     )
 
 
 @njit
-def points(p: Any, q: Any, mark: int, overlap: int, metres: int) -> int:
-    """Every term of the table on one posting, added up."""
+def own_points(p: Any, q: Any) -> int:
+    """The terms that are the worker's alone, added up: what a posting has of its own."""
+    return proficiency_points(
+        p.proficiency, q.proficiency_1_points, q.proficiency_2_points, q.proficiency_3_points
+    ) + capacity_points(p.free, p.capacity, q.all_free_points)
+
+
+@njit
+def other_points(p: Any, q: Any, mark: int, overlap: int, metres: int) -> int:
+    """Every other term of the table on one posting, added up."""
     return (
-        proficiency_points(p.proficiency, q.proficiency_1_points, q.proficiency_2_points, q.proficiency_3_points)
-        + distance_points(metres, q.limit_m, q.nearest_points)
-        + capacity_points(p.free, p.capacity, q.all_free_points)
+        distance_points(metres, q.limit_m, q.nearest_points)
         + continuity_points((mark & EARLIER) // EARLIER, q.earlier_points)
         + language_points(p.languages, q.languages_needed, q.languages_wished, q.asked_language_points)
         + level_points(p.level, q.min_level, q.exact_level_points)
@@ -90,20 +96,20 @@ def points(p: Any, q: Any, mark: int, overlap: int, metres: int) -> int:
 
 
 @njit
-def insert(scores: Any, slots: Any, keys: Any, held: int, score: int, worker: int) -> int:
+def insert(best: Any, held: int, score: int, key: int, slot: int) -> int:
     """Puts a pair where it belongs among the best held so far; answers how many are held."""
-    k = len(scores)
+    k = len(best)
     if held == k:
-        if score < scores[k - 1] or (score == scores[k - 1] and keys[worker] > keys[slots[k - 1]]):
+        if score < best[k - 1, 0] or (score == best[k - 1, 0] and key > best[k - 1, 1]):
             return held
         at = k - 1
     else:
         at = held
         held += 1
-    while at > 0 and (scores[at - 1] < score or (scores[at - 1] == score and keys[slots[at - 1]] > keys[worker])):
-        scores[at], slots[at] = scores[at - 1], slots[at - 1]
+    while at > 0 and (best[at - 1, 0] < score or (best[at - 1, 0] == score and best[at - 1, 1] > key)):
+        best[at, 0], best[at, 1], best[at, 2] = best[at - 1, 0], best[at - 1, 1], best[at - 1, 2]
         at -= 1
-    scores[at], slots[at] = score, worker
+    best[at, 0], best[at, 1], best[at, 2] = score, key, slot
     return held
 
 
@@ -140,48 +146,44 @@ def outward(step: int, first: int, last: int, centre: int) -> int:
 
 
 @njit
-def score(p: Any, q: Any, mark: int, line: Any) -> int:
-    """The score of a posting; below 0 where a rule fails."""
+def judged(p: Any, q: Any, mark: int, line: Any) -> int:
+    """What a posting has besides its own points; below 0 where a rule fails."""
     square = square_m2(p, q)
-    if square >= (q.limit_m + 1) * (q.limit_m + 1) or not passes(p, q, mark, line):
+    if square >= (q.limit_m + 1) * (q.limit_m + 1) or not passes(p, q, mark):
         return -1
     metres = floor_sqrt(square)
-    return points(p, q, mark, ones(p.slots & q.slots_wanted), metres) if distance(metres, q.limit_m) else -1
+    if not (distance(metres, q.limit_m) & jurisdiction(inside(p.area, line), p.cross_area, q.cross_area_allowed)):
+        return -1
+    return other_points(p, q, mark, ones(p.slots & q.slots_wanted), metres)
 
 
-@njit
-def choose(
-    pool: Any, first: int, last: int, own: Any, rest: int, keys: Any, marks: Any, line: Any, q: Any, scores: Any,
-    slots: Any, held: int,
-) -> int:  # fmt: skip
-    """Holds the best of a bucket, each judged only where its own points and the `rest` can reach the last one held."""
-    floor = scores[held - 1] if held == len(scores) else np.int64(0)
+@inlined
+def choose(pool: Any, first: int, last: int, rest: int, line: Any, q: Any, best: Any, held: int) -> int:
+    """Holds the best of a bucket, from who has the most of their own on, until that and the `rest` cannot come in any more."""
+    k = len(best)
+    floor = best[k - 1, 0] if held == k else np.int64(0)
     for place in range(first, last):
-        if own[place] + rest < floor:
-            continue
         p = pool[place]
-        mark = np.int64(marks[p.worker])
-        if mark & EARLIER:
+        if p.own + rest < floor:
+            break
+        if p.mark & EARLIER:
             continue  # looked at before: what it has on top is in no bound
-        got = score(p, q, mark, line)
-        if got >= floor:
-            held = insert(scores, slots, keys, held, got, np.int64(p.worker))
-            floor = scores[held - 1] if held == len(scores) else np.int64(0)
+        more = judged(p, q, p.mark, line)
+        if more >= 0 and p.own + more >= floor:
+            held = insert(best, held, p.own + more, p.key, p.worker)
+            floor = best[k - 1, 0] if held == k else np.int64(0)
     return held
 
 
 @njit
-def named_first(
-    pool: Any, where: Any, keys: Any, marks: Any, named: Any, line: Any, q: Any, scores: Any, slots: Any
-) -> int:
+def named_first(pool: Any, named: Any, line: Any, q: Any, best: Any) -> int:
     """Holds those who served this household before; answers how many."""
     held = 0
-    for slot in named:
-        place = where[slot, q.field_wanted]
-        if place >= 0:
-            got = score(pool[place], q, np.int64(marks[slot]), line)
-            if got >= 0:
-                held = insert(scores, slots, keys, held, got, slot)
+    for place in named:
+        p = pool[place]
+        more = judged(p, q, p.mark, line)
+        if more >= 0:
+            held = insert(best, held, p.own + more, p.key, p.worker)
     return held
 
 
@@ -189,14 +191,11 @@ def build(stamp: int) -> Callable[..., int]:
     """The compiled `top`. The stamp is closed over, so a kernel cached from other sources is never loaded."""
 
     @njit(cache=True)
-    def top(
-        pool: Any, start: Any, count: Any, own: Any, where: Any, keys: Any, marks: Any, named: Any, line: Any,
-        queries: Any, scores: Any, slots: Any,
-    ) -> int:  # fmt: skip
+    def top(pool: Any, runs: Any, named: Any, line: Any, queries: Any, best: Any) -> int:
         if stamp < 0:
             return 0
         q = queries[0]
-        held = named_first(pool, where, keys, marks, named, line, q, scores, slots)
+        held = named_first(pool, named, line, q, best)
         rows_from, rows_to = first_cell(q.y_wanted, q.limit_m), last_cell(q.y_wanted, q.limit_m)
         around = rows_to - rows_from + 1 >= SIZE
         for step in range(2 * (rows_to - rows_from + 1) + 1):
@@ -209,25 +208,12 @@ def build(stamp: int) -> Callable[..., int]:
             first, last = first_cell(q.x_wanted, wide), last_cell(q.x_wanted, wide)
             for aside in range(2 * (last - first + 1) + 1):
                 column = outward(aside, first, last, min(q.x_wanted // CELL_M, last))
-                bucket = base + (column & MASK)
-                if column > last or count[bucket] == 0:
+                run = runs[base + (column & MASK)]
+                if column > last or run[0] == run[1]:
                     continue
                 east = 0 if last - first + 1 >= SIZE else apart_m(column, q.x_wanted)
                 rest = most_points(q, min(floor_sqrt(north * north + east * east), q.limit_m))
-                held = choose(
-                    pool,
-                    start[bucket],
-                    start[bucket] + count[bucket],
-                    own,
-                    rest,
-                    keys,
-                    marks,
-                    line,
-                    q,
-                    scores,
-                    slots,
-                    held,
-                )
+                held = choose(pool, run[0], run[1], rest, line, q, best, held)
         return held
 
     return cast(Callable[..., int], top)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-CELL_M = 10_000
+CELL_M = 16_000
 SIZE = 64
-"""Cells a side, a power of two: 640 km of distinct cells."""
+"""Cells a side, a power of two: 1,024 km of distinct cells."""
 MASK = SIZE - 1
 
 

@@ -11,35 +11,33 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from banyan.kernel.refusal import Refused
-from services.matching.ranking import grid, kernel, measures, vector
+from services.matching.ranking import kernel, measures, vector
 from services.matching.ranking.arrays import LINE_LENGTH, POSTING, Ints, Request, Worker, Workers, worker_of
 from services.matching.ranking.figures import Figures
-from services.matching.ranking.measures import FIGURE_NAMES, QUERY, QUERY_NAMES, WORKER_NAMES
+from services.matching.ranking.measures import FIGURE_NAMES, QUERY, WORKER_NAMES
 from services.matching.ranking.order import IdOrder
 from services.matching.ranking.postings import Postings
 from services.matching.ranking.table import OF_WORKER, Explanation, Judged, explain_pair
 
 TOP_K = 10
-_NEEDS, _FIGURES, _LINE = (struct.Struct(f"{size}q") for size in (len(QUERY_NAMES), len(FIGURE_NAMES), LINE_LENGTH))
-_NOWHERE = (0,) * LINE_LENGTH
+_LINE_BYTES = 8 * LINE_LENGTH
+_LIMIT, _FIGURES = struct.Struct("q"), struct.Struct(f"{len(FIGURE_NAMES)}q")
+_NOBODY = np.zeros(0, np.int64)
 _OF_WORKER = {fact for term in OF_WORKER for fact in term.facts} & {*WORKER_NAMES}
+_OWN_FIGURES = {fact for term in OF_WORKER for fact in term.facts} & {*FIGURE_NAMES}
 _SLOTS_LEAST = 16
 
 
-class Ranked(NamedTuple):
+class Ranked(msgspec.Struct, frozen=True, gc=False):
     """A place in a ranking."""
 
     worker_id: str
     score: int
-
-
-_RANKED = partial(tuple.__new__, Ranked)
-"""A Ranked of a pair, without the call that checks its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +69,14 @@ class Index:
         self._proficiency = held.proficiency.copy()
         self._empty: list[int] = []
         self._order = IdOrder(held.ids)
+        self._rows["key"] = self._order.keys
         self._postings = Postings(self._rows, self._proficiency)
-        self._marks, self._nobody = np.zeros(len(held), np.int8), np.zeros(0, np.int64)
-        self._asked = bytearray(8 * (len(QUERY.names or ()) + LINE_LENGTH))
-        self._query = np.frombuffer(self._asked, QUERY, 1)
-        self._line = np.frombuffer(self._asked, np.int64, LINE_LENGTH, QUERY.itemsize)
-        self._best = (np.empty(0, np.int64), np.empty(0, np.int64))
-        self.use(figures)
+        self._asked = bytearray(_LINE_BYTES + QUERY.itemsize)
+        self._line = np.frombuffer(self._asked, np.int64, LINE_LENGTH)
+        self._query = np.frombuffer(self._asked, QUERY, 1, _LINE_BYTES)
+        self._room_for(TOP_K)
+        self._points: dict[str, int] = {}
+        self._rank_by(figures)
 
     def __len__(self) -> int:
         return len(self._slot_of)
@@ -95,9 +94,15 @@ class Index:
         if figures.fields != self._proficiency.shape[1]:
             raise ValueError("other fields need another index")
         with self._lock:
-            self._figures, self._points = figures, measures.figure_facts(figures)
-            _FIGURES.pack_into(self._asked, _NEEDS.size, *self._points.values())
-            self._postings.own[:] = vector.own(self._postings.pool, self._points)
+            if figures != self._figures:
+                self._rank_by(figures)
+
+    def _rank_by(self, figures: Figures) -> None:
+        before, self._points = self._points, measures.figure_facts(figures)
+        self._figures = figures
+        _FIGURES.pack_into(self._asked, len(self._asked) - _FIGURES.size, *self._points.values())
+        if any(before.get(name) != self._points[name] for name in _OWN_FIGURES):
+            self._postings.order(vector.own(self._postings.pool, self._points))
 
     # -- changes -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +141,9 @@ class Index:
         slot = self._empty.pop()
         self._ids[slot] = worker_id
         self._slot_of[worker_id] = slot
-        self._order.add(worker_id, slot)
+        if self._order.add(worker_id, slot):
+            for rows in (self._rows, self._postings.pool):
+                rows["key"] = self._order.keys[rows["worker"]]
         return slot
 
     def _grow(self) -> None:
@@ -144,24 +151,19 @@ class Index:
         old, new = len(self._ids), max(_SLOTS_LEAST, 2 * len(self._ids))
         more = new - old
         self._rows = np.concatenate([self._rows, np.zeros(more, self._rows.dtype)])
+        self._rows["worker"] = np.arange(new)
         self._proficiency = np.concatenate([self._proficiency, np.zeros((more, self._figures.fields), np.int8)])
-        self._marks = np.concatenate([self._marks, np.zeros(more, np.int8)])
         self._postings.grow_slots(new)
         self._order.grow_slots(new)
         self._ids += [None] * more
         self._empty += reversed(range(old, new))
 
     def _write(self, slot: int, worker: Worker) -> None:
-        """Writes a worker and brings exactly the postings that changed in line."""
+        """Writes a worker, and each of their postings where it belongs now."""
         before = self._proficiency[slot].tolist()
-        here = grid.bucket(0, worker.x, worker.y)
-        stays = here == grid.bucket(0, int(self._rows["x"][slot]), int(self._rows["y"][slot]))
-        self._rows[slot] = worker.row(slot)
+        self._rows[slot] = worker.row(slot, self._order.keys[slot])
         row = self._rows[slot]
         for field, (old, new) in enumerate(zip(before, worker.proficiency, strict=True)):
-            if old and new and stays:
-                self._postings.write(int(self._postings.where[slot, field]), row, new, self._own(worker, new))
-                continue
             if old:
                 self._postings.take(slot, field)
             if new:
@@ -178,6 +180,8 @@ class Index:
 
     def rank(self, request: Request, k: int = TOP_K) -> list[Ranked]:
         """The best k of all workers that pass every rule, best first, ties by id."""
+        if k < 1:
+            raise ValueError("k is at least 1")
         with self._lock:
             return self._rank(request, k)
 
@@ -213,49 +217,48 @@ class Index:
 
     def _rank(self, request: Request, k: int) -> list[Ranked]:
         request.check(self._figures.fields)
-        _NEEDS.pack_into(self._asked, 0, *measures.query_values(request, self._figures))
-        _LINE.pack_into(self._asked, QUERY.itemsize, *request.line, *_NOWHERE[len(request.line) :])
-        scores, slots = self._room_for(k)
-        marked, earlier = self._mark(request), self._nobody
-        if marked and request.earlier:
-            earlier = np.array(
-                [slot for slot in dict.fromkeys(marked) if self._marks[slot] & measures.EARLIER], np.int64
-            )
-        held = self._postings
-        found = kernel.top()(
-            held.pool, held.start, held.count, held.own, held.where, self._order.keys, self._marks, earlier, self._line,
-            self._query, scores, slots,
-        )  # fmt: skip
+        packed = request.packed
+        self._asked[: len(packed)] = packed
+        _LIMIT.pack_into(self._asked, len(packed), self._figures.limit_m(request.field, request.urgency))
+        if k != self._k:
+            self._room_for(k)
+        marked, named = [], _NOBODY
+        if request.conflicts or request.excluded or request.earlier:
+            marked = self._mark(request)
+            named = self._earlier(marked)
+        postings = self._postings
+        found = kernel.top()(postings.pool, postings.runs, named, self._line, self._query, self._best)
         if marked:
-            self._marks[marked] = 0
-        ids = self._ids
-        return [
-            _RANKED((ids[slot], score))
-            for slot, score in zip(slots[:found].tolist(), scores[:found].tolist(), strict=True)
-        ]
+            postings.pool["mark"][marked] = 0
+        told = self._told()
+        return [*map(Ranked, map(self._ids.__getitem__, told[2 : 3 * found : 3]), told[: 3 * found : 3])]  # type: ignore[arg-type]
 
-    def _room_for(self, k: int) -> tuple[Ints, Ints]:
-        """The two arrays of length k that the kernel fills, kept between calls of the same k."""
-        if k < 1:
-            raise ValueError("k is at least 1")
-        if len(self._best[0]) != k:
-            self._best = (np.empty(k, np.int64), np.empty(k, np.int64))
-        return self._best
+    def _room_for(self, k: int) -> None:
+        """Room for the best k, as the kernel fills it: rows of points, key, slot."""
+        room = bytearray(24 * k)
+        self._k, self._best = k, np.frombuffer(room, np.int64).reshape(k, 3)
+        self._told = partial(struct.Struct(f"{3 * k}q").unpack, room)
 
     def _mark(self, request: Request) -> list[int]:
-        """Marks the workers that the request names; answers their slots, to be cleared after."""
-        if not (request.conflicts or request.excluded or request.earlier):
-            return []
-        marked = []
+        """Marks the postings of workers whom the request names; answers their places, to be cleared after."""
+        marks, places = self._postings.pool["mark"], []
+        where = self._postings.where[:, request.field]
         for ids, bit in (
             (request.conflicts, measures.CONFLICT),
             (request.excluded, measures.EXCLUDED),
             (request.earlier, measures.EARLIER),
         ):
             for slot in filter(lambda slot: slot is not None, map(self._slot_of.get, ids)):
-                self._marks[slot] |= bit
-                marked.append(slot)
-        return marked  # type: ignore[return-value]
+                place = int(where[slot])
+                if place >= 0:
+                    marks[place] |= bit
+                    places.append(place)
+        return places
+
+    def _earlier(self, marked: list[int]) -> Ints:
+        """The places of those marked who served this household before, each once."""
+        marks = self._postings.pool["mark"]
+        return np.array([place for place in dict.fromkeys(marked) if marks[place] & measures.EARLIER], np.int64)
 
 
 def warm() -> bool:
@@ -264,10 +267,8 @@ def warm() -> bool:
     if chosen is None:
         return False
     held = Postings(np.zeros(0, POSTING), np.zeros((0, 1), np.int8))
-    query, none = np.zeros(1, QUERY), np.zeros(1, np.int64)
+    query = np.zeros(1, QUERY)
     query["limit_m"] = 1
-    marks, nobody, line = none.astype(np.int8), none[:0], np.zeros(LINE_LENGTH, np.int64)
-    best = none.copy(), none.copy()
-    chosen(held.pool, held.start, held.count, held.own, held.where, none, marks, nobody, line, query, *best)
+    chosen(held.pool, held.runs, _NOBODY, np.zeros(LINE_LENGTH, np.int64), query, np.zeros((1, 3), np.int64))
     kernel.serve(chosen)
     return True

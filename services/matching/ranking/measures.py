@@ -17,8 +17,8 @@ ON_TOP = EARLIER | OFFERED
 """Marks that give points which are in no bound: such pairs are looked at apart."""
 
 QUERY_NAMES = (
-    "x_wanted", "y_wanted", "field_wanted", "limit_m", "registration_needed", "languages_needed", "languages_wished",
-    "sex_wanted", "min_level", "slots_wanted", "cross_area_allowed",
+    "x_wanted", "y_wanted", "field_wanted", "registration_needed", "languages_needed", "languages_wished", "sex_wanted",
+    "min_level", "slots_wanted", "cross_area_allowed", "limit_m",
 )  # fmt: skip
 FIGURE_NAMES = (
     "proficiency_1_points", "proficiency_2_points", "proficiency_3_points", "nearest_points", "all_free_points",
@@ -34,11 +34,7 @@ WORKER_NAMES = (
 
 def query_values(request: Request, figures: Figures) -> tuple[int, ...]:
     """The request's part of a QUERY, in the order of QUERY_NAMES."""
-    return (
-        request.x, request.y, request.field, figures.limit_m(request.field, request.urgency),
-        request.registration_needed, request.languages_needed, request.languages_wished, request.sex_wanted,
-        request.min_level, request.slots_wanted, request.cross_area_allowed,
-    )  # fmt: skip
+    return *request.needs(), figures.limit_m(request.field, request.urgency)
 
 
 def figure_facts(figures: Figures) -> dict[str, int]:

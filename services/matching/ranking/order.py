@@ -27,16 +27,18 @@ class IdOrder:
         """Makes place for more workers."""
         self.keys = np.concatenate([self.keys, np.zeros(slots - len(self.keys), np.int64)])
 
-    def add(self, id: str, slot: int) -> None:
-        """Gives a new id its key, between its neighbours'."""
+    def add(self, id: str, slot: int) -> bool:
+        """Gives a new id its key, between its neighbours'; True if no room was left there, and all have new keys."""
         at = bisect_left(self._sorted, id)
         before = self._key(at - 1) if at else 0
         after = self._key(at) if at < len(self._sorted) else before + 2 * self._gap
         self._sorted.insert(at, id)
         self._slot_of[id] = slot
         self.keys[slot] = (before + after) // 2
-        if not before < self.keys[slot] < after or after >= np.iinfo(np.int64).max - 2 * self._gap:
+        anew = not before < self.keys[slot] < after or after >= np.iinfo(np.int64).max - 2 * self._gap
+        if anew:
             self._number_anew()
+        return bool(anew)
 
     def remove(self, id: str) -> None:
         """Forgets an id; the other keys stay."""

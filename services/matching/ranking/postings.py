@@ -1,7 +1,7 @@
 """Postings: each worker once in every field they serve, laid in buckets by (field, cell), changed in place.
 
-A bucket is a run of the pool with room to grow; a full one moves to the pool's end with twice the room. Taking a
-posting out moves the bucket's last one into the gap, so order inside a bucket means nothing.
+A bucket is a run of the pool with room to grow; a full one moves to the pool's end with twice the room. Within a bucket
+those with the most points of their own come first, so that whoever reads one may stop early.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.ranking import grid
-from services.matching.ranking.arrays import POSTING, Rows
+from services.matching.ranking.arrays import POSTING, Ints, Rows
+from services.matching.ranking.vector import places_of
 
 _FIRST_ROOM = 4
 _POOL_LEAST = 1024
 
 
 class Postings:
-    """The pool and its buckets. `where[slot, field]` is a posting's place in the pool, or -1; `own` are the points of each place that
-    no request changes, kept here and worked out by who uses them."""
+    """The pool and its buckets: `runs[bucket]` is a bucket's first place and the one after its last, `where[slot, field]` a posting's
+    place, or -1. The points that each has of its own are worked out by who uses them, and given to `order`."""
 
     def __init__(self, rows: Rows, proficiency: NDArray[np.int8]) -> None:
         fields = proficiency.shape[1]
@@ -35,15 +36,28 @@ class Postings:
         place[order] = np.arange(len(bucket)) + np.repeat(start - (np.cumsum(count) - count), count)
         self.used = int(room.sum())
         self.pool: Rows = aligned(max(_POOL_LEAST, 2 * self.used))
-        self.own = np.zeros(len(self.pool), np.int32)
         self.pool[place] = rows[slots]
         self.pool["proficiency"][place] = proficiency[slots, served]
-        self.start, self.count, self.room = (part.astype(np.int32) for part in (start, count, room))
+        self.runs = np.stack([start, start + count], axis=1).astype(np.int32)
+        self.room = room.astype(np.int32)
         self.where = np.full(proficiency.shape, -1, np.int32)
         self.where[slots, served] = place
 
     def __len__(self) -> int:
         return int(self.count.sum())
+
+    @property
+    def count(self) -> Ints:
+        """How many postings each bucket has."""
+        return self.runs[:, 1] - self.runs[:, 0]
+
+    def order(self, own: Ints) -> None:
+        """Gives every place of the pool its own points, and puts each bucket's postings with the most first."""
+        self.pool["own"] = own
+        places = places_of(self.runs)
+        bucket = np.repeat(np.arange(len(self.runs)), self.count)
+        self.pool[places] = self.pool[places[np.lexsort((-self.pool["own"][places], bucket))]]
+        self.where[self.pool["worker"][places], bucket // (grid.SIZE * grid.SIZE)] = places
 
     def grow_slots(self, slots: int) -> None:
         """Makes place for more workers."""
@@ -51,47 +65,48 @@ class Postings:
         self.where = np.concatenate([self.where, more])
 
     def put(self, slot: int, field: int, row: np.void, proficiency: int, own: int) -> None:
-        """Adds a worker's posting in a field."""
+        """Adds a worker's posting in a field, behind those of its bucket that have as many points of their own."""
         bucket = grid.bucket(field, int(row["x"]), int(row["y"]))
-        if self.count[bucket] == self.room[bucket]:
+        if self.runs[bucket, 1] - self.runs[bucket, 0] == self.room[bucket]:
             self._move(bucket)
-        place = int(self.start[bucket]) + int(self.count[bucket])
-        self.count[bucket] += 1
+        first, last = self.runs[bucket].tolist()
+        place = first + int(np.count_nonzero(self.pool["own"][first:last] >= own))
+        self._shift(place, last, 1, field)
+        self.runs[bucket, 1] = last + 1
         self.where[slot, field] = place
-        self.write(place, row, proficiency, own)
-
-    def write(self, place: int, row: np.void, proficiency: int, own: int) -> None:
-        """Writes a posting over the one at a place."""
         self.pool[place] = row
         self.pool["proficiency"][place] = proficiency
-        self.own[place] = own
+        self.pool["own"][place] = own
 
     def take(self, slot: int, field: int) -> None:
         """Takes a worker's posting in a field out."""
         place = int(self.where[slot, field])
         row = self.pool[place]
         bucket = grid.bucket(field, int(row["x"]), int(row["y"]))
-        self.count[bucket] -= 1
-        last = int(self.start[bucket]) + int(self.count[bucket])
-        if last != place:
-            self.pool[place], self.own[place] = self.pool[last], self.own[last]
-            self.where[int(self.pool["worker"][place]), field] = place
+        last = int(self.runs[bucket, 1])
+        self._shift(place + 1, last, -1, field)
+        self.runs[bucket, 1] = last - 1
         self.where[slot, field] = -1
+
+    def _shift(self, first: int, last: int, by: int, field: int) -> None:
+        """Moves the postings of some places of a bucket by one place."""
+        if first < last:
+            self.pool[first + by : last + by] = self.pool[first:last]
+            self.where[self.pool["worker"][first + by : last + by], field] += by
 
     def _move(self, bucket: int) -> None:
         """Moves a full bucket to the pool's end, with twice the room."""
-        start, count = int(self.start[bucket]), int(self.count[bucket])
-        room = max(_FIRST_ROOM, 2 * count)
+        first, last = self.runs[bucket].tolist()
+        count, room = last - first, max(_FIRST_ROOM, 2 * (last - first))
         if self.used + room > len(self.pool):
             bigger = aligned(2 * len(self.pool) + room)
             bigger[: self.used] = self.pool[: self.used]
-            self.pool, self.own = bigger, np.append(self.own, np.zeros(len(bigger) - len(self.own), np.int32))
+            self.pool = bigger
         moved = self.pool[self.used : self.used + count]
-        moved[:] = self.pool[start : start + count]
-        self.own[self.used : self.used + count] = self.own[start : start + count]
+        moved[:] = self.pool[first:last]
         field = bucket // (grid.SIZE * grid.SIZE)
         self.where[moved["worker"], field] = np.arange(self.used, self.used + count, dtype=np.int32)
-        self.start[bucket], self.room[bucket] = self.used, room
+        self.runs[bucket], self.room[bucket] = (self.used, self.used + count), room
         self.used += room
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.matching.ranking import grid
 from services.matching.ranking.arrays import Ints, Rows
@@ -38,7 +39,7 @@ def own(rows: Rows, figures: Mapping[str, int]) -> Ints:
     return points
 
 
-def window(start: Ints, count: Ints, query: Any) -> Ints:
+def window(runs: Ints, query: Any) -> Ints:
     """The places in the pool of all postings of the field that can be within reach."""
     x, y, reach = int(query["x_wanted"]), int(query["y_wanted"]), int(query["limit_m"])
     buckets: list[Ints] = []
@@ -47,28 +48,29 @@ def window(start: Ints, count: Ints, query: Any) -> Ints:
         if wide >= 0:
             columns = np.arange(grid.first_cell(x, wide), grid.last_cell(x, wide) + 1) & grid.MASK
             buckets.append((int(query["field_wanted"]) * grid.SIZE + (row & grid.MASK)) * grid.SIZE + columns)
-    bucket = np.concatenate(buckets)
-    counts = count[bucket].astype(np.int64)
+    return places_of(runs[np.concatenate(buckets)])
+
+
+def places_of(runs: NDArray[np.signedinteger[Any]]) -> Ints:
+    """The places of runs (first, last + 1), one run after the other."""
+    first, counts = runs[:, 0].astype(np.int64), np.diff(runs)[:, 0].astype(np.int64)
     ends = np.cumsum(counts)
-    places: Ints = np.arange(int(ends[-1])) + np.repeat(start[bucket] - (ends - counts), counts)
+    places: Ints = np.arange(int(ends[-1])) + np.repeat(first - (ends - counts), counts)
     return places
 
 
-def top(
-    pool: Rows, start: Ints, count: Ints, own: Ints, where: Ints, keys: Ints, marks: Ints, named: Ints, line: Ints,
-    queries: Any, scores: Ints, slots: Ints,
-) -> int:  # fmt: skip
-    """Fills `scores` and `slots` with the best pairs, best first, ties by key; answers how many, as `fused` does. It looks at
-    every posting, so `own`, `where` and `named` are not for it."""
+def top(pool: Rows, runs: Ints, named: Ints, line: Ints, queries: Any, best: Ints) -> int:
+    """Fills `best` with (points, key, slot), best first, ties by key; answers how many, as `fused` does. It looks at every posting, so
+    `named` is not for it."""
     query = queries[0]
-    block = pool[window(start, count, query)]
-    facts = block_facts(block, query, line, marks[block["worker"]].astype(np.int64))
+    block = pool[window(runs, query)]
+    facts = block_facts(block, query, line, block["mark"].astype(np.int64))
     good = np.flatnonzero(judge(facts, len(block)))
-    points, workers = score(facts, len(block))[good], block["worker"][good]
-    k = len(scores)
+    points, block = score(facts, len(block))[good], block[good]
+    k = len(best)
     if len(points) > k:
         kept = points >= np.partition(points, len(points) - k)[len(points) - k]
-        points, workers = points[kept], workers[kept]
-    best = np.lexsort((keys[workers], -points))[:k]
-    scores[: len(best)], slots[: len(best)] = points[best], workers[best]
-    return len(best)
+        points, block = points[kept], block[kept]
+    chosen = np.lexsort((block["key"], -points))[:k]
+    best[: len(chosen)] = np.stack([points[chosen], block["key"][chosen], block["worker"][chosen]], axis=1)
+    return len(chosen)
