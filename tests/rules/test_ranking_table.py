@@ -162,6 +162,14 @@ def test_what_a_posting_is_passed_over_by_is_never_less_than_its_score(one: Work
             assert held._postings.pool["own"][place] + fused.most_points(held._query[0], metres) >= pair.score
 
 
+@given(workers, requests)
+def test_who_lacks_a_trait_that_is_needed_fails_its_rule_and_nobody_else_does(one: Worker, asked: Request) -> None:
+    has = int(ranking_index.traits(Index([one], FIGURES)._rows)[0])
+    said = {"registration", "free_capacity", "language", "sex", "level"}
+    fails = said & {rule.code for rule in explain_pair(one, asked, FIGURES).failed}
+    assert (has & asked.traits == asked.traits) == (not fails)
+
+
 @given(st.integers(1, (1 << 25) - 1))
 def test_the_square_root_is_exact(root: int) -> None:
     squares = [root * root - 1, root * root, root * root + 2 * root]

@@ -19,9 +19,10 @@ POSTING = np.dtype(
         "names": [
             "x", "y", "capacity", "free", "worker", "languages", "slots", "area",
             "level", "proficiency", "sex", "registered", "cross_area", "mark", "own", "key",
+            "traits",
         ],
-        "formats": ["<i4"] * 7 + ["<i8"] + ["i1"] * 6 + ["<i4", "<i8"],
-        "offsets": [0, 4, 8, 12, 16, 20, 24, 32, 40, 41, 42, 43, 44, 45, 28, 48],
+        "formats": ["<i4"] * 7 + ["<i8"] + ["i1"] * 6 + ["<i4", "<i8", "<i8"],
+        "offsets": [0, 4, 8, 12, 16, 20, 24, 32, 40, 41, 42, 43, 44, 45, 28, 48, 56],
         "itemsize": 64,
     }
 )  # fmt: skip
@@ -30,9 +31,9 @@ POSTING = np.dtype(
 x, y: metres in the plane. capacity, free: places a week. worker: slot in the index. languages, slots: bit sets. area:
 12-digit division code. level: 0 none, 1 assistant, 2 intermediate, 3 senior. proficiency: 0-3 in the field. sex: 0
 unsaid, 1 female, 2 male. registered, cross_area: 0 or 1. The rest is the index's own, 0 elsewhere: mark, how the request in
-hand names the worker; own, the points that no request changes; key, the order of ids.
+hand names the worker; own, the points that no request changes; key, the order of ids; traits, as `traits_of` says.
 """
-KEPT = ("worker", "proficiency", "mark", "own", "key")
+KEPT = ("worker", "proficiency", "mark", "own", "key", "traits")
 """What a POSTING says of its place and not of the worker."""
 
 PLACE_LIMIT_M = 1 << 23
@@ -43,6 +44,13 @@ LINE_LENGTH = 8
 """The most divisions in a line of authority (the province's deepest has 5)."""
 _NOWHERE = (0,) * LINE_LENGTH
 _PACKED = struct.Struct(f"{LINE_LENGTH + 10}q")
+
+
+def traits_of(languages: Any, sex: Any, level: Any, registered: Any, free: Any) -> Any:
+    """What a worker has, or a request needs, of these five as one set of bits, ints or arrays: whoever lacks a bit that is needed
+    fails the rule of it."""
+    least = (level >= 1) * 1 + (level >= 2) * 2 + (level >= 3) * 4
+    return languages + ((sex == 1) + (sex == 2) * 2 + least * 4 + registered * 32 + (free > 0) * 64) * (1 << SET_BITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +80,7 @@ class Worker:
         """The worker as a POSTING without field (proficiency 0), at a slot of an index, with the key of the id."""
         return (
             self.x, self.y, self.capacity, self.capacity - self.load, slot, self.languages, self.slots, self.area,
-            self.level, 0, self.sex, self.registered, self.cross_area, 0, 0, key,
+            self.level, 0, self.sex, self.registered, self.cross_area, 0, 0, key, 0,
         )  # fmt: skip
 
     def check(self, fields: int) -> None:
@@ -102,7 +110,7 @@ class Request:
 
     x, y: metres in the plane. urgency: 0-3. min_level: 0 asks for none. Sets are bits as in POSTING; 0 asks nothing.
     `conflicts`, `excluded` and `earlier` are worker ids: interest, declined or left out, served this household before. `packed`: the
-    line, 0 where it is shorter, and the needs, as the kernel reads them.
+    line, 0 where it is shorter, and the needs, as the kernel reads them; `traits`: those of them that a bit says.
     """
 
     field: int
@@ -121,6 +129,7 @@ class Request:
     excluded: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
     packed: bytes = listed(init=False, repr=False, compare=False)
+    traits: int = listed(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sound = (
@@ -136,6 +145,8 @@ class Request:
             raise ValueError(f"request does not fit the arrays: {self}")
         line = (*self.line, *_NOWHERE[len(self.line) :])
         object.__setattr__(self, "packed", _PACKED.pack(*line, *self.needs()))
+        asked = (self.languages_needed, self.sex_wanted, self.min_level, self.registration_needed)
+        object.__setattr__(self, "traits", traits_of(*asked, free=1))
 
     def needs(self) -> tuple[int, ...]:
         """What of a QUERY is the request's own, in the order of QUERY_NAMES."""

@@ -158,7 +158,9 @@ def judged(p: Any, q: Any, mark: int, line: Any) -> int:
 
 
 @inlined
-def choose(pool: Any, first: int, last: int, rest: int, line: Any, q: Any, best: Any, held: int) -> int:
+def choose(
+    pool: Any, first: int, last: int, rest: int, line: Any, q: Any, traits: int, best: Any, held: int
+) -> int:
     """Holds the best of a bucket, from who has the most of their own on, until that and the `rest` cannot come in any more."""
     k = len(best)
     floor = best[k - 1, 0] if held == k else np.int64(0)
@@ -166,8 +168,8 @@ def choose(pool: Any, first: int, last: int, rest: int, line: Any, q: Any, best:
         p = pool[place]
         if p.own + rest < floor:
             break
-        if p.mark & EARLIER:
-            continue  # looked at before: what it has on top is in no bound
+        if (p.traits & traits) != traits or p.mark & EARLIER:
+            continue  # fails a rule for sure; or looked at before: what it has on top is in no bound
         more = judged(p, q, p.mark, line)
         if more >= 0 and p.own + more >= floor:
             held = insert(best, held, p.own + more, p.key, p.worker)
@@ -191,7 +193,7 @@ def build(stamp: int) -> Callable[..., int]:
     """The compiled `top`. The stamp is closed over, so a kernel cached from other sources is never loaded."""
 
     @njit(cache=True)
-    def top(pool: Any, runs: Any, named: Any, line: Any, queries: Any, best: Any) -> int:
+    def top(pool: Any, runs: Any, named: Any, line: Any, queries: Any, traits: int, best: Any) -> int:
         if stamp < 0:
             return 0
         q = queries[0]
@@ -213,7 +215,7 @@ def build(stamp: int) -> Callable[..., int]:
                     continue
                 east = 0 if last - first + 1 >= SIZE else apart_m(column, q.x_wanted)
                 rest = most_points(q, min(floor_sqrt(north * north + east * east), q.limit_m))
-                held = choose(pool, run[0], run[1], rest, line, q, best, held)
+                held = choose(pool, run[0], run[1], rest, line, q, traits, best, held)
         return held
 
     return cast(Callable[..., int], top)

@@ -11,13 +11,15 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from banyan.kernel.refusal import Refused
 from services.matching.ranking import kernel, measures, vector
-from services.matching.ranking.arrays import LINE_LENGTH, POSTING, Ints, Request, Worker, Workers, worker_of
+from services.matching.ranking.arrays import LINE_LENGTH, POSTING, Ints, Request, Worker, Workers, traits_of, worker_of
 from services.matching.ranking.figures import Figures
 from services.matching.ranking.measures import FIGURE_NAMES, QUERY, WORKER_NAMES
 from services.matching.ranking.order import IdOrder
@@ -70,6 +72,7 @@ class Index:
         self._empty: list[int] = []
         self._order = IdOrder(held.ids)
         self._rows["key"] = self._order.keys
+        self._rows["traits"] = traits(self._rows)
         self._postings = Postings(self._rows, self._proficiency)
         self._asked = bytearray(_LINE_BYTES + QUERY.itemsize)
         self._line = np.frombuffer(self._asked, np.int64, LINE_LENGTH)
@@ -163,6 +166,7 @@ class Index:
         before = self._proficiency[slot].tolist()
         self._rows[slot] = worker.row(slot, self._order.keys[slot])
         row = self._rows[slot]
+        row["traits"] = traits(row)
         for field, (old, new) in enumerate(zip(before, worker.proficiency, strict=True)):
             if old:
                 self._postings.take(slot, field)
@@ -227,17 +231,21 @@ class Index:
             marked = self._mark(request)
             named = self._earlier(marked)
         postings = self._postings
-        found = kernel.top()(postings.pool, postings.runs, named, self._line, self._query, self._best)
+        found = kernel.top()(postings.pool, postings.runs, named, self._line, self._query, request.traits, self._best)
         if marked:
             postings.pool["mark"][marked] = 0
+        if not found:
+            return []
         told = self._told()
-        return [*map(Ranked, map(self._ids.__getitem__, told[2 : 3 * found : 3]), told[: 3 * found : 3])]  # type: ignore[arg-type]
+        ids = itemgetter(*told[2::3])(self._ids)  # also of rows beyond, for `map` ends with the points
+        return [*map(Ranked, ids, told[: 3 * found : 3])]
 
     def _room_for(self, k: int) -> None:
-        """Room for the best k, as the kernel fills it: rows of points, key, slot."""
-        room = bytearray(24 * k)
-        self._k, self._best = k, np.frombuffer(room, np.int64).reshape(k, 3)
-        self._told = partial(struct.Struct(f"{3 * k}q").unpack, room)
+        """Room for the best k, as the kernel fills it: rows of points, key, slot; and a row more, for there are always two to get."""
+        rows = k + 1
+        room = bytearray(24 * rows)
+        self._k, self._best = k, np.frombuffer(room, np.int64).reshape(rows, 3)[:k]
+        self._told = partial(struct.Struct(f"{3 * rows}q").unpack, room)
 
     def _mark(self, request: Request) -> list[int]:
         """Marks the postings of workers whom the request names; answers their places, to be cleared after."""
@@ -261,6 +269,11 @@ class Index:
         return np.array([place for place in dict.fromkeys(marked) if marks[place] & measures.EARLIER], np.int64)
 
 
+def traits(rows: Any) -> Any:
+    """The traits of workers' rows, or of one."""
+    return traits_of(*(rows[name].astype(np.int64) for name in ("languages", "sex", "level", "registered", "free")))
+
+
 def warm() -> bool:
     """Loads or compiles the kernel (seconds) and lets it serve; False where numba is not installed."""
     chosen = kernel.build()
@@ -269,6 +282,6 @@ def warm() -> bool:
     held = Postings(np.zeros(0, POSTING), np.zeros((0, 1), np.int8))
     query = np.zeros(1, QUERY)
     query["limit_m"] = 1
-    chosen(held.pool, held.runs, _NOBODY, np.zeros(LINE_LENGTH, np.int64), query, np.zeros((1, 3), np.int64))
+    chosen(held.pool, held.runs, _NOBODY, np.zeros(LINE_LENGTH, np.int64), query, 0, np.zeros((1, 3), np.int64))
     kernel.serve(chosen)
     return True

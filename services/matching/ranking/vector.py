@@ -59,9 +59,9 @@ def places_of(runs: NDArray[np.signedinteger[Any]]) -> Ints:
     return places
 
 
-def top(pool: Rows, runs: Ints, named: Ints, line: Ints, queries: Any, best: Ints) -> int:
+def top(pool: Rows, runs: Ints, named: Ints, line: Ints, queries: Any, traits: int, best: Ints) -> int:
     """Fills `best` with (points, key, slot), best first, ties by key; answers how many, as `fused` does. It looks at every posting, so
-    `named` is not for it."""
+    `named` and `traits` are not for it."""
     query = queries[0]
     block = pool[window(runs, query)]
     facts = block_facts(block, query, line, block["mark"].astype(np.int64))
