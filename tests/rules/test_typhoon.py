@@ -17,7 +17,9 @@ from services.matching.optimum.solve import solve
 from services.matching.ranking.arrays import Ints
 from services.matching.typhoon import figures as told
 from services.matching.typhoon.day import Day, day
+from services.matching.typhoon.fortnight import as_it_comes, draw, play
 from services.matching.typhoon.page import render
+from services.matching.typhoon.waits import waits
 
 NAMES = {d.code: d.name for d in divisions() if d.level == "county" and d.until_on is None}
 
@@ -55,6 +57,30 @@ def test_the_optimum_is_worth_more_and_the_figures_add_up() -> None:
     assert proof.objective > int(worth(drawn.problem, r, comer[r])[2].sum())
 
 
+@cache
+def fortnight_told() -> dict[str, Any]:
+    """A fortnight in Fuzhou under both ways, in figures."""
+    some = [code for code in villages() if code.startswith("3501")]
+    of = draw(some, 7, size=100, surge_calls=60, calls_a_day=20)
+    optimum = play(of, lambda problem, waited: solve(problem).assigned)
+    return waits(of, {told.COMER: play(of, as_it_comes), told.BEST: optimum}, NAMES)
+
+
+def test_a_fortnights_figures_add_up_and_name_what_is_short() -> None:
+    found = fortnight_told()
+    assert (
+        sum(row["calls"] for row in found["urgency"]) + found["never"] == found["calls"] == sum(found["calls_on_day"])
+    )
+    for way in (told.COMER, told.BEST):
+        assert found["last_day"][way] >= found["last_day_least"] > len(found["calls_on_day"])
+        longest = [row["ways"][way]["longest_days"] for row in found["urgency"]]
+        assert max(longest) >= found["longest_wait_least"] == found["urgency"][0]["longest_wait_least"] > 0
+        assert all(evening["open"][way] >= evening["open_least"] for evening in found["evenings"])
+    week = next(each for each in found["evenings"] if each["after_days"] == found["scarce_after_days"])
+    assert 0 < sum(part["open_least"] for part in found["scarce"]) <= week["open_least"]
+    assert all(part["county"] in NAMES.values() and part["fields"] for part in found["scarce"])
+
+
 def test_the_page_holds_one_county_whole_and_no_outside_address() -> None:
     drawn, comer, proof = played()
     proved = told.proved_county(drawn, proof, NAMES)
@@ -71,5 +97,6 @@ def test_the_page_holds_one_county_whole_and_no_outside_address() -> None:
     assert story["surplus"] == story["serving"] + story["score"] - story["price"]
     assert all(other["short_by"] >= 0 for other in story["others"] if not other["broken"])
     assert len([other for other in story["others"] if not other["broken"]]) == min(story["able"] - 1, told.BEST_OTHERS)
-    page = render(report | more | {"story": story, "seconds": {}, "steps": {}}, proved)
+    page = render(report | more | {"story": story, "seconds": {}, "steps": {}, "waits": fortnight_told()}, proved)
+    assert "两周里谁等多久" in page and "人手最短缺的几类" in page
     assert not re.findall(r"(?:src|href)=\"(?!#|data:)", page) and "全局最优" in page

@@ -17,18 +17,24 @@ from services.matching.optimum.peers import first_come
 from services.matching.optimum.solve import solve
 from services.matching.ranking import warm
 from services.matching.typhoon import figures as told
+from services.matching.typhoon import fortnight
 from services.matching.typhoon.day import day
 from services.matching.typhoon.page import render
+from services.matching.typhoon.waits import waits
 
 STEPS = {
     "day": "生成台风日",
     "first_come": "先到先得逐件派单",
     "optimum": "全局最优",
     "check": "对全部配对核验证书",
+    "fortnight": "生成的两周，逐日派单",
     "page": "写出报告",
 }
 REPORT, PAGE = "report.json", "report.html"
 Row = Mapping[str, Any]
+FORTNIGHT_PART, FORTNIGHT_LEAST, SURGE_PERCENT, ORDINARY_PERCENT = 20, 100, 86, 17
+"""The fortnight has one in so many of the workers, no fewer than the least, and so many calls for a hundred of them on a day of
+the surge and after."""
 
 
 def play(
@@ -65,12 +71,23 @@ def play(
             "story": told.story(drawn, proof, comer, names),
             "seconds": seconds,
             "steps": STEPS,
+            "waits": step(
+                "fortnight", lambda: _waits(villages, names, max(FORTNIGHT_LEAST, workers // FORTNIGHT_PART), seed)
+            ),
         }
         proved = told.proved_county(drawn, proof, names)
         step("page", lambda: (folder / PAGE).write_text(render(report, proved), "utf-8"))
     (folder / REPORT).write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
     _tell(report, folder)
     return report
+
+
+def _waits(villages: Sequence[str], names: Mapping[str, str], size: int, seed: int) -> dict[str, Any]:
+    """A fortnight of so many workers under both ways of sending, in figures."""
+    surge, ordinary = size * SURGE_PERCENT // 100, size * ORDINARY_PERCENT // 100
+    of = fortnight.draw(villages, seed, size=size, surge_calls=surge, calls_a_day=ordinary)
+    best = fortnight.play(of, lambda problem, waited: solve(problem).assigned)
+    return waits(of, {told.COMER: fortnight.play(of, fortnight.as_it_comes), told.BEST: best}, names)
 
 
 def _tell(report: Row, folder: Path) -> None:

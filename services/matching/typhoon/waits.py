@@ -10,7 +10,7 @@ import numpy as np
 from banyan.kernel.codes import CODES
 from services.matching.domain.pairing import FEMALE, FIELDS, LEVELS, MALE
 from services.matching.ranking.arrays import Ints
-from services.matching.typhoon.fortnight import OPEN, Fortnight, Waits
+from services.matching.typhoon.fortnight import CASE_DAYS, OPEN, SURGE_DAYS, Fortnight, Waits
 from services.matching.typhoon.overtaking import NEVER, STEPS, Overtaken, ahead_days_most, overtaken
 from services.matching.typhoon.shortage import Shortage, apart, last_day_least, longest_wait_least, shortage
 
@@ -28,12 +28,16 @@ def waits(of: Fortnight, ways: Mapping[str, Waits], names: Mapping[str, str]) ->
         "calls": len(able),
         "workers": len(of.problem.workers),
         "never": int((~able).sum()),
-        "urgency": [_urgency(of, plays, step) for step in range(STEPS)],
+        "calls_on_day": np.bincount(of.came_on).tolist(),
+        "surge_days": SURGE_DAYS,
+        "case_days": CASE_DAYS,
+        "urgency": [_urgency(of, plays, step) for step in np.unique(of.urgency[able]).tolist()],
         "ahead_days_most": [ahead_days_most(step) for step in range(STEPS)],
         "evenings": [_evening(of, ways, last + after) for after in EVENINGS_AFTER],
         "last_day": {way: int(found.served_on.max()) for way, found in ways.items()},
         "last_day_least": last_day_least(of),
         "longest_wait_least": longest_wait_least(of),
+        "scarce_after_days": SCARCE_AFTER,
         "scarce": [_scarce(of, each, names) for each in apart(of, last + SCARCE_AFTER)[:SCARCE_MOST]],
     }
 
@@ -66,7 +70,7 @@ def _evening(of: Fortnight, ways: Mapping[str, Waits], on: int) -> dict[str, Any
     left = {
         way: int((came & ((found.served_on == OPEN) | (found.served_on > on))).sum()) for way, found in ways.items()
     }
-    return {"day": on, "open": left, "open_least": shortage(of, on).open}
+    return {"day": on, "after_days": on - int(of.came_on.max()), "open": left, "open_least": shortage(of, on).open}
 
 
 def _scarce(of: Fortnight, part: Shortage, names: Mapping[str, str]) -> dict[str, Any]:
@@ -97,5 +101,7 @@ def _needs(asked: Any) -> list[str]:
     marks += [(title, asked["sex_wanted"] == sex) for title, sex in (("女性社工", FEMALE), ("男性社工", MALE))]
     marks += [("已注册", asked["registration_needed"])]
     needs = [title for title, mark in marks if 2 * int(np.count_nonzero(mark)) >= len(asked)]
-    level = int(np.median(asked["min_level"]))
-    return needs + ([CODES["level"].name(LEVELS[level])] if level else [])
+    level = LEVELS[int(np.median(asked["min_level"]))]
+    if level == LEVELS[0]:
+        return needs
+    return [*needs, CODES["level"].name(level) + ("" if level == LEVELS[-1] else "及以上")]
