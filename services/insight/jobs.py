@@ -15,7 +15,7 @@ from banyan.contracts.frame import FILE_PART_BYTES
 from banyan.contracts.insight import FinishExport
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db
-from banyan.runtime.host import apart
+from banyan.runtime.host import apart, scratch
 from banyan.runtime.host.jobs import Run, job
 from services.insight.domain.export import Export
 from services.insight.domain.export_tables import TABLES, About
@@ -83,8 +83,8 @@ def _read(run: Run, record: Export) -> Read | None:
 
 
 def _write(run: Run, record: Export, pages: Read) -> None:
-    with tempfile.TemporaryDirectory(prefix="banyan-export-") as folder:
-        path = Path(folder, "file")
+    with scratch.folder() as folder:
+        path = folder / "file"
         if not _written(run, record, pages, path):
             return None
         with path.open("rb") as file:

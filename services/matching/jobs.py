@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from banyan.contracts.matching import ApplyRun, FailRun, FinishRun, Pair, Summary
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.store import Db
-from banyan.runtime.host import apart
+from banyan.runtime.host import apart, scratch
 from banyan.runtime.host.jobs import Run as Work
 from banyan.runtime.host.jobs import job
 from services.matching import run_files
@@ -65,11 +65,7 @@ def send_out(work: Work) -> None:
     record, renewed = _record(work, work.id.removesuffix(SENDING)), False
     moved_on = None
     for _ in range(TRIES):
-        with work.bus.own_db() as db:
-            before, now = run_files.names_of(db, record.id), snapshot(db, record)
-            if before is None or before.state != now.names.state:
-                renewed = True
-                _keep_state(db, record, now, before)
+        renewed = _kept_anew(work, record) or renewed
         try:
             if not _solved(work, record):
                 return None
@@ -94,10 +90,19 @@ def _record(work: Work, id: str) -> Run:
     return record
 
 
+def _kept_anew(work: Work, record: Run) -> bool:
+    """Whether the state has moved on; then it is kept as it is now."""
+    with work.bus.own_db() as db:
+        before, now = run_files.names_of(db, record.id), snapshot(db, record)
+        if before is not None and before.state == now.names.state:
+            return False
+        _keep_state(db, record, now, before)
+    return True
+
+
 def _keep_state(db: Db, record: Run, taken: Snapshot, before: Names | None = None) -> None:
     """Keeps what is to be solved; what an earlier state came to is set aside, for its proof may be repaired."""
-    with tempfile.TemporaryDirectory(prefix="banyan-run-") as named:
-        folder = Path(named)
+    with scratch.folder() as folder:
         proved = (
             before
             and before.table == TABLE_VERSION
@@ -122,8 +127,7 @@ def _solved(work: Work, record: Run) -> bool:
 
     Refuses `run_failed` where the solver gave up; one that was killed is tried again with the job.
     """
-    with tempfile.TemporaryDirectory(prefix="banyan-run-") as named:
-        folder = Path(named)
+    with scratch.folder() as folder:
         with work.bus.own_db() as db:
             if run_files.content(db, record.id, certificate.CERTIFICATE):
                 return True
@@ -176,7 +180,7 @@ def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...], tuple[Pa
     """What is kept of a run, told in figures; its pairs under their ids, and the offers out that it takes back."""
     with work.bus.own_db() as db:
         names, result = run_files.names_of(db, record.id), run_files.content(db, record.id, RESULT)
-        problem, proof = run_files.proof_of(db, record.id)
+        problem, proof = run_files.read_proof(db, record.id)
         digest = run_files.digest_of(db, record.id, certificate.CERTIFICATE)
     assert names is not None and result is not None, "kept before the certificate"
     chosen = enumerate(proof.assigned.tolist())

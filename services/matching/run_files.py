@@ -96,16 +96,20 @@ def proof_of(db: Db, run_id: str) -> tuple[Problem, Certificate]:
         raise Refused("file_none", run_id=run_id)
     key = (digests[0][0][1], digests[1][0][1])
     if key not in _READ:
-        files = [content(db, run_id, name) for name in (INPUTS, CERTIFICATE)]
-        try:
-            inputs, proof = (arrays_of(io.BytesIO(each or b"")) for each in files)
-            both = Problem.of(inputs), Certificate.from_arrays(proof)
-        except UNREADABLE as error:
-            raise Refused("certificate_unreadable", run_id=run_id, reason=str(error)[:200]) from error
         if len(_READ) >= READ_MOST:
             _READ.pop(next(iter(_READ)))
-        _READ[key] = both
+        _READ[key] = read_proof(db, run_id)
     return _READ[key]
+
+
+def read_proof(db: Db, run_id: str) -> tuple[Problem, Certificate]:
+    """The same, where both are known to be kept and nobody asks again. Refuses `certificate_unreadable`."""
+    files = [content(db, run_id, name) for name in (INPUTS, CERTIFICATE)]
+    try:
+        inputs, proof = (arrays_of(io.BytesIO(each or b"")) for each in files)
+        return Problem.of(inputs), Certificate.from_arrays(proof)
+    except UNREADABLE as error:
+        raise Refused("certificate_unreadable", run_id=run_id, reason=str(error)[:200]) from error
 
 
 READ_MOST = 2

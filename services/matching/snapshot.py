@@ -20,7 +20,7 @@ from banyan.kernel.divisions import prefix
 from banyan.runtime.commands.store import Db
 from services.matching.domain import pairing
 from services.matching.domain.place import reckoned
-from services.matching.domain.request import OPEN, Request
+from services.matching.domain.request import OPEN, Need
 from services.matching.domain.run import Run
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
@@ -68,7 +68,7 @@ def snapshot(db: Db, run: Run) -> Snapshot:
     context, division = db.context, run.division
     found = _open_requests(db, division, (*OPEN, DISPATCHED) if run.movable else OPEN)
     requests = [r for r in found if not r.protected and r.urgency < CRISIS and reckoned(r.point, r.division)]
-    workers = [w for w in db.records(Worker, WORKERS) if pairing.available(w, context.today)]
+    workers = [w for w in db.each(Worker, WORKERS) if pairing.available(w, context.today)]
     offered_to = tuple(r.offer.worker_id if r.offer else None for r in requests)
     waited = tuple(max(0, (context.today - r.taken_at.astimezone(SHANGHAI).date()).days) for r in requests)
     problem = Problem(
@@ -99,12 +99,12 @@ def snapshot(db: Db, run: Run) -> Snapshot:
     return Snapshot(problem, names)
 
 
-def _open_requests(db: Db, division: str, states: Sequence[str]) -> list[Request]:
+def _open_requests(db: Db, division: str, states: Sequence[str]) -> list[Need]:
     """Requests of a division in these states, and of what reports to it; not of what lies in it and reports elsewhere."""
     tree, today = db.context.divisions, db.context.today
     codes = [division, *(code for code, _ in tree.reporting(today))] if tree else [division]
     asked = {"states": list(states), "prefixes": [f"{prefix(code)}%" for code in codes]}
-    found = db.records(Request, REQUESTS, asked)
+    found = db.each(Need, REQUESTS, asked)
     return [r for r in found if tree is None or tree.within(division, r.division, today)]
 
 
@@ -120,7 +120,7 @@ def _row(worker: Worker, number: int, movable: int, context: Context) -> pairing
     return dataclasses.replace(row, id=f"w{number}", registered=int(registered), load=row.load - movable)
 
 
-def _needs(requests: Sequence[Request], context: Context) -> dict[str, NDArray[np.void]]:
+def _needs(requests: Sequence[Need], context: Context) -> dict[str, NDArray[np.void]]:
     demand, lines = np.zeros(len(requests), QUERY), np.zeros((len(requests), LINE_LENGTH), np.int64)
     for n, request in enumerate(requests):
         row = pairing.request_row(request, context, pairing.place_of(request))
@@ -130,14 +130,14 @@ def _needs(requests: Sequence[Request], context: Context) -> dict[str, NDArray[n
     return {"demand": demand, "lines": lines}
 
 
-def _serving(requests: Sequence[Request], waited: Sequence[int], context: Context) -> NDArray[np.int64]:
+def _serving(requests: Sequence[Need], waited: Sequence[int], context: Context) -> NDArray[np.int64]:
     """What serving each request is worth by the figures of its division."""
     figures = [[context.figure(name, division=r.division) for name in SERVING] for r in requests]
     urgency = np.array([r.urgency for r in requests], np.int64)
     return serving_of(urgency, np.array(waited, np.int64), np.array(figures, np.int64).reshape(-1, len(SERVING)))
 
 
-def _named(requests: Sequence[Request], workers: Sequence[Worker]) -> NDArray[np.void]:
+def _named(requests: Sequence[Need], workers: Sequence[Worker]) -> NDArray[np.void]:
     """The marks of workers whom requests name; a conflict may name the person or the account as well."""
     by_name: dict[str, list[int]] = {}
     for slot, worker in enumerate(workers):
@@ -151,7 +151,7 @@ def _named(requests: Sequence[Request], workers: Sequence[Worker]) -> NDArray[np
     return np.array([(*pair, marks[pair]) for pair in sorted(marks)], NAMED)
 
 
-def _marks(request: Request, by_name: dict[str, list[int]], by_id: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
+def _marks(request: Need, by_name: dict[str, list[int]], by_id: dict[str, list[int]]) -> Iterator[tuple[int, int]]:
     out = {request.offer.worker_id} if request.offer else set()
     lists = (
         (request.excluded_workers, by_name, CONFLICT),

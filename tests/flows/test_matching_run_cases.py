@@ -14,6 +14,7 @@ import pytest
 from banyan.contracts import matching as m
 from banyan.kernel.policy import Figure
 from banyan.kernel.refusal import Refused
+from banyan.runtime.commands import store, write
 from banyan.runtime.host import jobs
 from services.matching import run_files
 from services.matching.optimum.certificate import CERTIFICATE, INPUTS
@@ -119,7 +120,11 @@ WRITTEN = {
 }
 
 
-def test_many_offers_are_written_as_sets_each_with_all_that_belongs_to_it(platform: Platform) -> None:
+def test_many_offers_are_written_as_sets_each_with_all_that_belongs_to_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "A_STATEMENT", 7)  # several sets, and several portions
+    monkeypatch.setattr(store, "A_PORTION", 6)
     workers(platform, MANY // 2, weekly_capacity=2)
     for _ in range(MANY):
         triaged(platform)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -195,8 +196,10 @@ def test_a_run_cancelled_while_its_solver_works_ends_the_solver_and_sends_nothin
 
 
 def test_a_process_killed_half_way_leaves_no_solver_and_no_lock_and_its_run_begins_again_from_the_same_state(
-    platform: Platform,
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     workers(platform, 2)
     waiting = triaged(platform)
     id = start(platform, apply_at_once=True)
@@ -209,10 +212,12 @@ def test_a_process_killed_half_way_leaves_no_solver_and_no_lock_and_its_run_begi
     process.wait()
     until(lambda: gone(solver))
     digest = platform.rows("select digest from run_file where run_id = %s", id)
+    assert list(tmp_path.glob("banyan-*/*/inputs.npz")), "the killed one could not clear its folder"
     assert jobs.turn(platform.bus) == 2
     view = platform.ask(DUTY, m.GetRun(run_id=id))
     assert view.state == "applied" and asked(platform, waiting)
     assert digest == [(view_digest(platform, id),)]
+    assert list(tmp_path.glob("banyan-*/*")) == [], "what it was computed from lies nowhere but in the database"
 
 
 def view_digest(platform: Platform, run_id: str) -> str:

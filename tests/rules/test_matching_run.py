@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from banyan.contracts import matching as m
 from banyan.kernel.refusal import Refused
+from services.matching.domain import pairing
 from services.matching.domain.request import Request
 from services.matching.domain.run import Run
 from tests.rules.matching_given import COUNTY, DUTY, SYSTEM, TOWN, World, by, said, told
@@ -54,6 +56,31 @@ def test_every_pair_becomes_an_offer(world: World) -> None:
     assert after.state == "applied"
     assert [(r.state, r.offer.worker_id) for r in sent] == [("dispatched", "a-w0"), ("dispatched", "a-w1")]
     assert [n.template for n in world.notices].count("offer") == 2
+
+
+def test_an_offer_of_a_run_tells_the_same_terms_as_an_explanation(world: World) -> None:
+    request, worker, context = world.triaged(), world.records["a-w0"], world.context(SYSTEM)
+    explained, asking = pairing.explain(worker, request, context), pairing.Asking.of(request, context)
+    assert asking.ranked(worker, 1) == pairing.as_ranked(explained, 1)
+    assert asking.fits(worker) and explained.feasible
+    full = replace(worker, offered=("q-1", "q-2", "q-3"))
+    assert not asking.fits(full) and not pairing.explain(full, request, context).feasible
+
+
+def test_a_run_over_nobody_ends_by_itself_and_its_place_is_free(world: World) -> None:
+    run = world.do(DUTY, m.StartRun(division=COUNTY, reason="台风"))
+    nobody = replace(SUMMARY, requests=0, served=0)
+    assert world.do(SYSTEM, m.FinishRun(run_id=run.id, summary=nobody)).state == "applied"
+    assert said(world, m.RunApplied).offers == 0
+    with pytest.raises(Refused) as late:
+        world.do(DUTY, m.ConfirmRun(run_id=run.id))
+    assert late.value.code == "wrong_state"
+    world.do(DUTY, m.StartRun(division=COUNTY, reason="再来一次"))
+
+
+def test_a_run_that_serves_nobody_of_those_who_wait_is_still_looked_at(world: World) -> None:
+    run = world.do(DUTY, m.StartRun(division=COUNTY, reason="台风"))
+    assert world.do(SYSTEM, m.FinishRun(run_id=run.id, summary=replace(SUMMARY, served=0))).state == "computed"
 
 
 def test_a_pair_that_no_longer_holds_sends_none(world: World) -> None:

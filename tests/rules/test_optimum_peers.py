@@ -27,6 +27,7 @@ def lists(problem: Problem) -> list[list[tuple[int, int]]]:
 def short_of_places(seed: int, monkeypatch: pytest.MonkeyPatch) -> Problem:
     """A crowded day, and lists so short that they have to grow."""
     monkeypatch.setattr(peers, "LIST_PAIRS", 2)
+    monkeypatch.setattr(peers, "A_PART", 60)
     problem = crowded(seed, requests=250, workers=600)
     problem.workers.rows["free"] *= 1 + np.arange(600) % 3
     problem.workers.rows["capacity"] = np.maximum(problem.workers.rows["capacity"], 3)
@@ -94,3 +95,10 @@ def test_of_stable_matchings_it_is_the_one_that_the_library_finds_for_the_reques
     for worker, requests in game.solve(optimal="resident").items():
         theirs[[request.name for request in requests]] = worker.name
     assert (peers.stable(problem) == theirs).all() and (theirs != NONE).any()
+
+
+def test_first_come_ends_between_two_parts_once_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, asked = short_of_places(SEEDS[0], monkeypatch), iter((False, False, True))
+    with pytest.raises(TimeoutError):
+        peers.first_come(problem, np.arange(len(problem)), lambda: next(asked))
+    assert next(asked, None) is None, "asked before each part"

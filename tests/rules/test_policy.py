@@ -95,3 +95,17 @@ def test_the_seeds_of_a_service_are_whole_numbers_or_words_with_a_source(service
         assert not isinstance(row.value, float), row.name
     keys = [(row.name, row.division, row.since) for row in rows]
     assert len(set(keys)) == len(keys), "no day has two values"
+
+
+def test_answers_are_remembered_by_area_and_not_by_every_division_and_never_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = Policy([_figure(24, "2021-01-01"), _figure(6, "2024-01-01", XIAMEN)])
+    for village in range(200):
+        assert policy.at("hours", DAY, f"350203001{village:03}") == 6
+        assert policy.at("hours", DAY, f"350102001{village:03}") == 24
+    assert len(policy._memo) == 2
+    monkeypatch.setattr("banyan.kernel.policy.MEMO_MOST", 10)
+    for day in range(100):
+        assert policy.at("hours", DAY + dt.timedelta(days=day), SIMING) == 6
+    assert len(policy._memo) <= 10

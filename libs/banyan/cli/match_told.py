@@ -32,12 +32,18 @@ def told(view: Mapping[str, Any]) -> str:
         sent = "派出" if view["state"] == "applied" else "可派出"
         text += (
             f"：需求 {summary['requests']} 件，{sent} {summary['served']} 件"
-            f"（先到先得 {summary['served_first_come']} 件）；得分 {summary['objective']}，"
+            f"（{_first_come(summary)}）；得分 {summary['objective']}，"
             f"上界 {summary['bound']}（{_proved(summary)}），用时 {summary['took_ms']} 毫秒"
         )
         if summary["moved"]:
             text += f"；其中改派 {summary['moved']} 件"
     return text + _ended(view)
+
+
+def _first_come(summary: Mapping[str, Any]) -> str:
+    """What the same requests would have come to one after another, where there was time to tell."""
+    served = summary["served_first_come"]
+    return "先到先得：时限内未及比较" if served is None else f"先到先得 {served} 件"
 
 
 def _proved(summary: Mapping[str, Any]) -> str:

@@ -59,7 +59,8 @@ class Summary(Shape, frozen=True, kw_only=True):
     `left_out`: open requests that are no part of a run: crises, protected ones, places that nobody knows. `renewed`: the
     state had moved on, and it was computed for the state as it is before it was sent out; `repaired`: from the proof before,
     for little had changed. `moved`: offers out that are taken back, where the run may. `served_first_come`: how many would
-    be, one after another as they were taken, each with the best worker left. `table`, `policy`: what it counted by.
+    be, one after another as they were taken, each with the best worker left; None where the deadline left no time to tell.
+    `table`, `policy`: what it counted by.
     """
 
     status: str

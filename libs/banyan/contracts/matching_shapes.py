@@ -10,7 +10,7 @@ import msgspec
 from banyan.kernel.personal import personal
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A part of a message."""
 
 

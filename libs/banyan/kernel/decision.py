@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Find = Callable[[Any, Any], str | tuple[str, ...] | None]
 
 
-class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # a tree: nothing in it leads back
     """A record that is locked, decided on and saved as one. Add fields with defaults; never reuse a name."""
 
     kind: ClassVar[str]  # the table's name and the last part of the stream

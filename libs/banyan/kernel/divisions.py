@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -17,6 +18,7 @@ LEVELS = ("province", "city", "county", "town", "village")
 _LENGTHS = {"province": 2, "city": 4, "county": 6, "town": 9, "village": 12}
 _STARTS = {"province": 0, "city": 2, "county": 4, "town": 6, "village": 9}
 _DIGITS = 12
+LINES_MOST = 50_000  # lines of authority that a tree remembers
 UNCOUNTED_COUNTIES = frozenset({"350527000000"})
 """Jinmen 金门 stands in the table without towns and counts nowhere."""
 
@@ -40,6 +42,7 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
         return (self.from_on is None or self.from_on <= on) and (self.until_on is None or on < self.until_on)
 
 
+@lru_cache(1 << 15)
 def level(code: str) -> str:
     """The level of a code: its deepest part that is not zero. Refuses `malformed_division` if not 12 digits."""
     if not (isinstance(code, str) and len(code) == _DIGITS and code.isascii() and code.isdigit() and code[:2] != "00"):
@@ -96,6 +99,7 @@ class Tree:
     def __init__(self, rows: Iterable[Division]) -> None:
         self._versions: dict[str, list[Division]] = {}
         self._below: dict[str, list[str]] = {}
+        self._lines: dict[tuple[str, date], tuple[str, ...]] = {}
         for row in rows:
             self._add(row)
         for versions in self._versions.values():
@@ -152,6 +156,13 @@ class Tree:
 
         `reports_to` replaces the parent (平潭 350128 reports to the province, so Fuzhou is not in its line). A retired
         code enters the line of its successor; one that was split keeps its old parent."""
+        if (code, on) not in self._lines:
+            if len(self._lines) >= LINES_MOST:
+                self._lines.clear()
+            self._lines[code, on] = self._line(code, on)
+        return self._lines[code, on]
+
+    def _line(self, code: str, on: date) -> tuple[str, ...]:
         line: list[str] = []
         while code and code not in line:
             row = self.find(code, on) or self._retired(code, on)

@@ -19,7 +19,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every contract has: the service it belongs to is the name of the contracts module it stands in."""
 
     @classmethod
@@ -83,7 +83,7 @@ class Event(Message, frozen=True, kw_only=True):
         return f"cn.banyan.{cls.stream}.{word}.v{cls.schema_version}"
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message to a person, written with the command that causes it: a template and facts that are not personal."""
 
     template: str

@@ -15,6 +15,7 @@ from banyan.kernel.divisions import prefix
 from banyan.kernel.refusal import Refused
 
 PROVINCE_WIDE = "000000000000"
+MEMO_MOST = 10_000  # answers that are remembered: one a figure, a day and an area that has figures of its own
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +38,17 @@ class Policy:
         for row in rows:
             self._rows[row.name].append(row)
         self.version = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()[:12]
+        areas = {name: {row.division for row in its} - {PROVINCE_WIDE} for name, its in self._rows.items()}
+        self._areas = {name: sorted(its, key=_depth, reverse=True) for name, its in areas.items() if its}
         self._memo: dict[tuple[str, dt.date, str | None], Any] = {}
 
     def at(self, name: str, on: dt.date, division: str | None = None) -> Any:
         """The value in force on a day in a division; refuses `no_policy_in_force` before the first row."""
-        memo = (name, on, division)
+        areas = self._areas.get(name)
+        memo = (name, on, next((area for area in areas if _covers(area, division)), None) if areas else None)
         if memo not in self._memo:
+            if len(self._memo) >= MEMO_MOST:
+                self._memo.clear()
             self._memo[memo] = self._find(name, on, division)
         return self._memo[memo]
 
@@ -50,7 +56,7 @@ class Policy:
         fits = [r for r in self._rows.get(name, ()) if r.since <= on and _covers(r.division, division)]
         if not fits:
             raise Refused("no_policy_in_force", figure=name, on=on.isoformat(), division=division or PROVINCE_WIDE)
-        return max(fits, key=lambda r: (len(r.division.rstrip("0")), r.since)).value
+        return max(fits, key=lambda r: (_depth(r.division), r.since)).value
 
     def by_area(self, name: str, on: dt.date) -> list[tuple[str, Any]]:
         """The values in force on a day as (what the codes of an area begin with, value), the most specific area first."""
@@ -61,6 +67,10 @@ class Policy:
     def figures(self) -> list[Figure]:
         """Every row, by name, division and day."""
         return [row for rows in self._rows.values() for row in rows]
+
+
+def _depth(area: str) -> int:
+    return len(area.rstrip("0"))
 
 
 def _covers(area: str, division: str | None) -> bool:

@@ -151,8 +151,8 @@ def offer_to(
         override_reason=override_reason,
     )
     state = REQUEST.move("dispatch", request.state)
-    after = replace(request, state=state, offers=(*request.offers, offer), due="deliver")
-    after = replace(after, due_at=context.now + _delivery_time(after, context))
+    due_at = context.now + _delivery_time(request, context)
+    after = replace(request, state=state, offers=(*request.offers, offer), due="deliver", due_at=due_at)
     asked = ask(worker, request.id)
     made = OfferMade(worker_id=worker.id, rank=offer.rank, score=offer.score, **said.facts(after, context))
     told = _offer_notice(after, offer, context)

@@ -6,8 +6,10 @@ Ranking reads the same table in memory; here it is asked again under the lock, i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from banyan.contracts.matching_shapes import Broken, Point, Ranked, Term
@@ -16,13 +18,15 @@ from banyan.kernel.context import Context
 from banyan.kernel.refusal import Refused
 from services.matching.domain.holding import ladder
 from services.matching.domain.place import reckoned
-from services.matching.domain.request import Request
+from services.matching.domain.request import Need, Request
 from services.matching.domain.worker import WORKER, Worker
 from services.matching.ranking import arrays
 from services.matching.ranking.figures import FUJIAN, Figures
-from services.matching.ranking.table import TABLE_VERSION, Explanation, explain_pair
+from services.matching.ranking.measures import pair_facts
+from services.matching.ranking.table import TABLE_VERSION, TERMS, Explanation, explain_pair, passes
 
 FIELDS = tuple(CODES["field"])
+LIMITS_OF = itemgetter(*FIELDS)
 LEVELS = ("none", "assistant", "intermediate", "senior")
 FEMALE, MALE = 1, 2
 SEX_RANKED = {"1": MALE, "2": FEMALE}  # GB/T 2261.1 → the table's own
@@ -37,7 +41,7 @@ def figures(context: Context, division: str | None) -> Figures:
     """The figures of the score in force today in a division."""
     limits = context.figure("field_limit_m", division=division)
     values = tuple(context.figure(name, division=division) for name in POINTS)
-    return _figures(values, tuple(limits[code] for code in FIELDS))
+    return _figures(values, LIMITS_OF(limits))
 
 
 @lru_cache(maxsize=256)
@@ -53,6 +57,11 @@ def available(worker: Worker, on: date) -> bool:
 
 def bits(kind: str, codes: Iterable[str]) -> int:
     """A set of codes as bits, in the order of their table; refuses `unknown_code`."""
+    return _bits(kind, tuple(codes))
+
+
+@lru_cache(maxsize=1 << 12)
+def _bits(kind: str, codes: tuple[str, ...]) -> int:
     order = tuple(CODES[kind])
     return sum(1 << order.index(CODES[kind].require(code)) for code in set(codes))
 
@@ -83,7 +92,7 @@ def worker_row(worker: Worker) -> arrays.Worker:
     )
 
 
-def request_row(request: Request, context: Context, point: Point) -> arrays.Request:
+def request_row(request: Need, context: Context, point: Point) -> arrays.Request:
     """A request as the table reads one, at a point in GCJ-02."""
     x, y = FUJIAN.metres(point.lon_udeg, point.lat_udeg)
     needed = context.figure("registration_needed", division=request.division)
@@ -107,7 +116,7 @@ def request_row(request: Request, context: Context, point: Point) -> arrays.Requ
     )
 
 
-def place_of(request: Request) -> Point:
+def place_of(request: Need) -> Point:
     """Where distances are reckoned from; refuses `place_unknown` where neither a point nor a centre is known."""
     point = reckoned(request.point, request.division)
     if point is None:
@@ -119,6 +128,35 @@ def explain(worker: Worker, request: Request, context: Context) -> Explanation:
     """Every rule and term of the pair, in plain whole numbers."""
     here = place_of(request)
     return explain_pair(worker_row(worker), request_row(request, context, here), figures(context, request.division))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request as the table reads it, to be asked of several workers."""
+
+    row: arrays.Request
+    figures: Figures
+
+    @classmethod
+    def of(cls, request: Need, context: Context) -> Asking:
+        """At its place, under the figures of its division."""
+        return cls(request_row(request, context, place_of(request)), figures(context, request.division))
+
+    def fits(self, worker: Worker) -> bool:
+        """Whether every rule of the table holds for a worker as they are."""
+        return passes(self._facts(worker))
+
+    def ranked(self, worker: Worker, rank: int) -> Ranked:
+        """The worker in a place of a ranking with every term, as they are."""
+        facts = self._facts(worker)
+        terms = tuple(
+            Term(name=t.code, title=t.title, points=t.of(facts), facts={name: facts[name] for name in t.facts})
+            for t in TERMS
+        )
+        return Ranked(worker_id=worker.id, rank=rank, score=sum(term.points for term in terms), terms=terms)
+
+    def _facts(self, worker: Worker) -> dict[str, int]:
+        return pair_facts(worker_row(worker), self.row, self.figures)
 
 
 def broken(worker: Worker, request: Request, context: Context) -> tuple[Broken, ...]:

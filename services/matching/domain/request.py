@@ -40,7 +40,7 @@ REQUEST = Machine(
 """Declined, expired and recalled offers pass the request on to the next candidate; nobody left is `unmatched`."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A part of a request. Add fields with defaults; never reuse a name."""
 
 
@@ -53,8 +53,8 @@ class Holder(Part, frozen=True, kw_only=True):
     worker_id: str | None = None
 
     def __post_init__(self) -> None:
-        named = (self.duty is not None and self.division is not None, bool(self.account), bool(self.worker_id))
-        if sum(named) != 1:
+        duty = self.duty is not None and self.division is not None
+        if duty + bool(self.account) + bool(self.worker_id) != 1:
             raise ValueError("a holder is one duty at a division, one account, or one worker")
 
     def address(self) -> str:
@@ -122,8 +122,9 @@ class Glass(Part, frozen=True, kw_only=True):
     until: datetime
 
 
-class Request(Aggregate, frozen=True, kw_only=True):
-    """A call for help, from the first word to the last. `subject_id` is whose key seals it and never changes."""
+class Need(Aggregate, frozen=True, kw_only=True):
+    """What matching looks at in a request: what is needed, where, since when, and who was asked. A province's are read by
+    this alone, without what is sealed and without the lists of candidates."""
 
     kind: ClassVar[str] = "request"
     prefix: ClassVar[str] = "q"
@@ -131,9 +132,45 @@ class Request(Aggregate, frozen=True, kw_only=True):
 
     state: str
     subject_id: str
+    taken_at: datetime
+    point: Point | None = None  # coarse
+
+    client_group: str
+    field: str
+    urgency: int
+    languages: tuple[str, ...] = ()
+    languages_wished: tuple[str, ...] = ()
+    sex_wanted: str | None = None
+    level_wanted: str | None = None
+    slots: tuple[int, ...] = ()
+    earlier_workers: tuple[str, ...] = ()
+    excluded_workers: tuple[str, ...] = ()
+
+    confidentiality: str
+    offers: tuple[Offer, ...] = ()
+    round: int = 0  # offers before this match; a second match after a first begins anew
+
+    @property
+    def protected(self) -> bool:
+        """Whether only named receivers may know of it."""
+        return self.confidentiality == "protected"
+
+    @property
+    def offer(self) -> Offer | None:
+        """The offer that waits for its answer."""
+        return self.offers[-1] if self.offers and self.offers[-1].answer is None else None
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The workers who were asked already for this match, once each."""
+        return tuple(dict.fromkeys(offer.worker_id for offer in self.offers[self.round :]))
+
+
+class Request(Need, frozen=True, kw_only=True):
+    """A call for help, from the first word to the last. `subject_id` is whose key seals it and never changes."""
+
     client_id: str | None
     household_id: str | None = None
-    taken_at: datetime
     taken_by: str
     asked_by: str
     purpose: str
@@ -147,21 +184,8 @@ class Request(Aggregate, frozen=True, kw_only=True):
     follow_up_note: Private | None = None
     address: Private | None = None
     spot: Private | None = None  # JSON of the point as given
-    point: Point | None = None  # coarse
-
-    client_group: str
-    field: str
     functions: tuple[str, ...]
-    urgency: int
-    languages: tuple[str, ...] = ()
-    languages_wished: tuple[str, ...] = ()
-    sex_wanted: str | None = None
-    level_wanted: str | None = None
-    slots: tuple[int, ...] = ()
-    earlier_workers: tuple[str, ...] = ()
-    excluded_workers: tuple[str, ...] = ()
 
-    confidentiality: str
     protected_kind: str | None = None
     receivers: tuple[str, ...] = ()
     minor: bool = False
@@ -178,8 +202,6 @@ class Request(Aggregate, frozen=True, kw_only=True):
     candidates: tuple[Ranked, ...] = ()
     table: str = ""
     policy: str = ""
-    offers: tuple[Offer, ...] = ()
-    round: int = 0  # offers before this match; a second match after a first begins anew
     overrides: int = 0
     worker_id: str | None = None
     accepted_at: datetime | None = None
@@ -198,21 +220,6 @@ class Request(Aggregate, frozen=True, kw_only=True):
     referral_receipt: str | None = None
     same_as: str | None = None
     erased_on: date | None = None
-
-    @property
-    def protected(self) -> bool:
-        """Whether only named receivers may know of it."""
-        return self.confidentiality == "protected"
-
-    @property
-    def offer(self) -> Offer | None:
-        """The offer that waits for its answer."""
-        return self.offers[-1] if self.offers and self.offers[-1].answer is None else None
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """The workers who were asked already for this match, once each."""
-        return tuple(dict.fromkeys(offer.worker_id for offer in self.offers[self.round :]))
 
 
 def asked_worker(request: Request, _: object) -> str | None:

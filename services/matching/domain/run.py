@@ -43,6 +43,7 @@ RUN = Machine(
     initial="computing",
     moves=[
         Move("finish", "computing", "computed"),
+        Move("find_nothing", "computed", "applied"),
         Move("confirm", "computed", "confirmed"),
         Move("apply", "confirmed", "applied"),
         Move("cancel", ("computing", "computed", "confirmed"), "cancelled"),
@@ -102,7 +103,8 @@ def start_run(_: None, command: StartRun, context: Context, *, runs_beside: Sequ
 
 @decides(FinishRun, on=Run, key="run_id")
 def finish_run(run: Run, command: FinishRun, context: Context) -> tuple[Any, ...]:
-    """The result stands; it is confirmed already where the officer wanted it sent out at once."""
+    """The result stands; it is confirmed already where the officer wanted it sent out at once. Where nobody waits there is
+    nothing to confirm: the run has ended, and its place is free for another."""
     if run.state in RUN.ends:
         return (run,)  # cancelled while it was computed
     summary = command.summary
@@ -117,6 +119,10 @@ def finish_run(run: Run, command: FinishRun, context: Context) -> tuple[Any, ...
         certificate_digest=summary.certificate_digest,
         **_said(run, context),
     )
+    if not summary.requests and not run.apply_at_once:
+        done = replace(after, state=RUN.move("find_nothing", after.state))
+        nothing = RunApplied(offers=0, certificate_digest=summary.certificate_digest, **_said(run, context))
+        return done, computed, nothing
     if not run.apply_at_once:
         return after, computed
     return replace(after, state=RUN.move("confirm", after.state)), computed, RunConfirmed(**_said(run, context))
@@ -213,12 +219,10 @@ class _Step:
         request, worker = self.requests[pair.request_id], self.workers[pair.worker_id]
         if request.protected or "dispatch" not in REQUEST.possible(request.state):
             raise _moved_on(pair)
-        before = self.before[worker.id]
-        judged = pairing.explain(before, request, self.context)
-        now = judged if worker is before else pairing.explain(worker, request, self.context)
-        if now.failed or any(pairing.of_days_and_names(worker, request, self.context)):
+        before, asking = self.before[worker.id], pairing.Asking.of(request, self.context)
+        if not asking.fits(worker) or any(pairing.of_days_and_names(worker, request, self.context)):
             raise _moved_on(pair)
-        changed, *said = offer_to(worker, request, self.context, candidate=pairing.as_ranked(judged, FIRST))
+        changed, *said = offer_to(worker, request, self.context, candidate=asking.ranked(before, FIRST))
         self._keep(request.id, worker.id, changed, said)
 
     def _keep(self, request_id: str, worker_id: str, changed: Mapping[str, Any], said: Sequence[Any]) -> None:

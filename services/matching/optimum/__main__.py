@@ -72,6 +72,14 @@ class Run:
         proof_of, proof, same = before
         return repaired(proof_of, proof, self.problem, same, deadline_s=self.left_s())
 
+    def first_come(self) -> int | None:
+        """How many first come, first served would serve: requests stand in the order in which they came. None where no
+        time remains to tell."""
+        try:
+            return int((peers.first_come(self.problem, np.arange(len(self.problem)), self.over) != NONE).sum())
+        except TimeoutError:
+            return None
+
     def banded(self, found: Solution) -> None:
         """What the load bands came to."""
         plain = solve(replace(self.problem, bands=()), deadline_s=self.left_s())
@@ -106,11 +114,11 @@ def main(folder: Path, seconds: float, floor_percent: int) -> None:
     found = mended or solve(run.problem, deadline_s=run.left_s(), told=tell)
     if run.problem.bands:
         run.banded(found)
-    first = peers.first_come(run.problem, np.arange(len(run.problem)))  # requests stand in the order in which they came
+    first_come = run.first_come()
     if floor_percent:
         found = run.floored(found, floor_percent)
     certificate.write_certificate(folder, certificate.Certificate.of(run.problem, found))
-    took_ms, first_come = int((time.monotonic() - begun) * 1000), int((first != NONE).sum())
+    took_ms = int((time.monotonic() - begun) * 1000)
     result = Result(took_ms, first_come, tuple(run.options), mended is not None)
     (folder / RESULT).write_bytes(msgspec.json.encode(result))
 

@@ -8,9 +8,11 @@ each other. Every feasible pair counts, at the points of the batch; costs of pla
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.matching.optimum.net import compile_it
 from services.matching.optimum.problem import NONE, Problem
@@ -20,12 +22,14 @@ from services.matching.ranking.arrays import Ints
 
 LIST_PAIRS, GROWTH = 64, 4
 """Pairs in a request's list at first; who comes to the end of a full one gets one so many times as long."""
-NEVER = 1 << 60
+A_PART = 20_000  # requests whose pairs are looked for without asking whether time is over
 
 
-def first_come(problem: Problem, arrived: Ints) -> Ints:
-    """Each request's worker or -1; the smallest `arrived` has the first turn, ties go by place in the problem."""
-    return _in_turn(problem, np.argsort(arrived, kind="stable"))
+def first_come(problem: Problem, arrived: Ints, over: Callable[[], bool] = lambda: False) -> Ints:
+    """Each request's worker or -1; the smallest `arrived` has the first turn, ties go by place in the problem.
+
+    Where `over`, asked once for some twenty thousand requests, says that time is over, it raises TimeoutError."""
+    return _in_turn(problem, np.argsort(arrived, kind="stable"), over)
 
 
 def urgent_first(problem: Problem) -> Ints:
@@ -38,21 +42,21 @@ def stable(problem: Problem) -> Ints:
     return _defer(problem, None)
 
 
-def _in_turn(problem: Problem, order: Ints) -> Ints:
+def _in_turn(problem: Problem, order: Ints, over: Callable[[], bool] = lambda: False) -> Ints:
     turn = np.empty(len(order), np.int64)
     turn[order] = np.arange(len(order))
-    return _defer(problem, -turn)
+    return _defer(problem, -turn, over)
 
 
-def _defer(problem: Problem, claim: Ints | None) -> Ints:
+def _defer(problem: Problem, claim: Ints | None, over: Callable[[], bool] = lambda: False) -> Ints:
     """Deferred acceptance by a claim of each request, or by what each pair is worth; lists grow where they end."""
     size = len(problem)
     most = np.full(size, LIST_PAIRS)
-    sheet, nothing = Sheet(problem), np.zeros(len(problem.workers), np.int64)
+    sheet = Sheet(problem)
     first = np.concatenate([[0], np.cumsum(problem.free)])
     holds, claims = np.full(first[-1], NONE, np.int64), np.zeros(first[-1], np.int64)
     assigned, asked = np.full(size, NONE, np.int64), np.zeros(size, np.int64)
-    lists = sweep(sheet, nothing, np.zeros(size, np.int64), LIST_PAIRS)
+    lists = _lists(sheet, np.ones(size, bool), LIST_PAIRS, over)
     while True:
         start = np.searchsorted(lists.request, np.arange(size + 1))
         by = lists.value if claim is None else claim[lists.request]
@@ -61,11 +65,24 @@ def _defer(problem: Problem, claim: Ints | None) -> Ints:
         if not ended.any():
             return assigned
         most[ended] = GROWTH * int(most[ended].max())
-        longer = sweep(sheet, nothing, np.where(ended, 0, NEVER), int(most[ended][0]))
+        longer = _lists(sheet, ended, int(most[ended][0]), over)
         kept = ~ended[lists.request]
         joined = [np.concatenate([old[kept], new]) for old, new in zip(lists, longer, strict=True)]
         order = np.argsort(joined[0], kind="stable")
         lists = Pairs(*(column[order] for column in joined))
+
+
+def _lists(sheet: Sheet, of: NDArray[np.bool_], most: int, over: Callable[[], bool]) -> Pairs:
+    """The best pairs of some requests at no price, looked for in parts, so that whoever has no time left can stop between."""
+    nothing, size = np.zeros(len(sheet.problem.workers), np.int64), len(of)
+    parts, wanted = [], np.flatnonzero(of)
+    for start in range(0, max(len(wanted), 1), A_PART):
+        if over():
+            raise TimeoutError
+        here = np.zeros(size, bool)
+        here[wanted[start : start + A_PART]] = True
+        parts.append(sweep(sheet, nothing, np.zeros(size, np.int64), most, among=here))
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @compile_it

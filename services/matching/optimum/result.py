@@ -22,10 +22,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How long solving took, how many are served one after another as they came, what each policy option came to, and
-    whether an earlier proof was repaired instead of beginning anew."""
+    """How long solving took, how many are served one after another as they came (None: no time was left to tell), what each
+    policy option came to, and whether an earlier proof was repaired instead of beginning anew."""
 
     took_ms: int
-    first_come: int
+    first_come: int | None
     options: tuple[Compared, ...] = ()
     repaired: bool = False

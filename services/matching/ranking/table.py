@@ -135,3 +135,8 @@ def explain_pair(worker: Worker, request: Request, figures: Figures) -> Explanat
     rules = tuple(Judged(e.code, e.title, bool(e.of(facts)), {name: facts[name] for name in e.facts}) for e in RULES)
     terms = tuple(Scored(e.code, e.title, int(e.of(facts)), {name: facts[name] for name in e.facts}) for e in TERMS)
     return Explanation(worker.id, rules, terms, sum(term.points for term in terms), TABLE_VERSION)
+
+
+def passes(facts: Mapping[str, int]) -> bool:
+    """Whether every rule holds by a pair's facts: the answer alone."""
+    return all(rule.of(facts) for rule in RULES)

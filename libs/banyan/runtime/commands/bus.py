@@ -40,7 +40,7 @@ from banyan.runtime.commands.orders import (
 )
 from banyan.runtime.commands.settled import settled
 from banyan.runtime.commands.statements import together
-from banyan.runtime.commands.store import Db, subject_of
+from banyan.runtime.commands.store import Db, locked, subject_of
 from banyan.runtime.commands.write import Outcome, write_and_end
 from banyan.runtime.host import clock, telemetry
 from banyan.runtime.host.db import Pool
@@ -212,9 +212,7 @@ class Bus:
             wanted = getattr(command, source) if isinstance(source, str) else source(record, command)
             many = isinstance(wanted, tuple)
             ids = sorted(wanted or ()) if isinstance(wanted, tuple) else [wanted] if wanted else []
-            sql = f"select version, body::text from {kind.kind} where id = any(%s) order by id for update"
-            rows = connection.execute(sql, (ids,)).fetchall() if ids else []
-            records = [(codec.decode(body, kind), version) for version, body in rows]
+            records = list(locked(connection, kind, ids))
             found[name] = records if many else (records[0] if records else None)
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from banyan.kernel.context import EVERY_FIELD, Context
@@ -14,11 +14,14 @@ from banyan.kernel.message import OWN_DUTIES, Query
 from banyan.kernel.personal import Private
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import codec
+from banyan.runtime.commands.ahead import ahead
 from banyan.runtime.commands.keys import PersonKeys
 from banyan.vault.fields import Vault
 
 A = TypeVar("A", bound=Aggregate)
 F = TypeVar("F", bound=Callable[..., Any])
+A_PORTION = 1_000  # rows of a long answer that are read at once
+BODY = "convert_to(body::text, 'UTF8')"  # the bytes that the codec reads, read as they are with `binary`
 FACTS: dict[tuple[str, str], Callable[..., Sequence[Any]]] = {}
 ANSWERS: dict[type[Query], Callable[..., Any]] = {}
 
@@ -92,6 +95,14 @@ class Db:
         rows = self.rows(f"select body::text from {kind.kind} where {where}", params)
         return [codec.decode(row[0], kind) for row in rows]
 
+    def each(self, kind: type[A], where: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> Iterator[A]:
+        """The same one after another, for more of them than should be kept: all as they stood when the first was asked for."""
+        with self.connection.cursor(name="each", binary=True) as cursor:
+            cursor.execute(f"select {BODY} from {kind.kind} where {where}", params or None)
+            for rows in ahead(iter(lambda: cursor.fetchmany(A_PORTION), [])):
+                for (body,) in rows:
+                    yield codec.decode(body, kind)
+
     def as_of(self, kind: type[A], id: str, on: dt.date, known_at: dt.datetime | None = None) -> A | None:
         """The record as it held on a day, as known at an instant (default: now): the last version that fits both."""
         sql = (
@@ -151,6 +162,15 @@ class Db:
         """The plain text of a private value of a person; noted likewise."""
         self.seen[subject].add(field)
         return self.keys.open(subject, value)
+
+
+def locked(connection: Any, kind: type[A], ids: Sequence[str]) -> Iterator[tuple[A, int]]:
+    """Records with their versions, locked in the order of the ids, which are sorted; those that there are."""
+    sql = f"select version, {BODY} from {kind.kind} where id = any(%s) order by id for update"
+    some = (list(ids[start : start + A_PORTION]) for start in range(0, len(ids), A_PORTION))
+    for rows in ahead(connection.execute(sql, (each,), binary=True).fetchall() for each in some):
+        for version, body in rows:
+            yield codec.decode(body, kind), version
 
 
 def subject_of(record: Aggregate) -> str:

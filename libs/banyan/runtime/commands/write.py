@@ -10,9 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from banyan.kernel.decision import Aggregate
 from banyan.kernel.message import DestroyKey, Event, Notice
 from banyan.kernel.personal import Private
 from banyan.runtime.commands import codec
+from banyan.runtime.commands.ahead import ahead
 from banyan.runtime.commands.keys import PersonKeys
 from banyan.runtime.commands.statements import Statement, together
 from banyan.runtime.commands.store import subject_of
@@ -80,26 +81,26 @@ def _about(event: Event, first: Mapping[str, Change], named: Mapping[tuple[str, 
 # JSON travels in binary arrays (%b): in the text form of an array each of its quotes is escaped, which takes most of the time.
 UPDATE = (
     "update {kind} t set body = n.body::jsonb, version = n.version, division = n.division"
-    " from unnest(%s::text[], %s::int[], %s::text[], %b::text[]) n(id, version, division, body)"
+    " from unnest(%b::text[], %s::int[], %b::text[], %b::text[]) n(id, version, division, body)"
     " where t.id = n.id and t.version = n.version - 1 returning t.id, t.version, t.body"
 )
 INSERT = (
     "insert into {kind} (id, version, division, body)"
     " select id, version, division, body::jsonb"
-    " from unnest(%s::text[], %s::int[], %s::text[], %b::text[]) n(id, version, division, body)"
+    " from unnest(%b::text[], %s::int[], %b::text[], %b::text[]) n(id, version, division, body)"
     " returning id, version, body"
 )
 OUTBOX = (
     "insert into outbox (event_id, stream, aggregate_id, aggregate_version, type, effective_on, recorded_at, data,"
     " personal, traceparent)"
     " select event_id, stream, aggregate_id, aggregate_version, type, effective_on, %s::timestamptz, data, personal, %s"
-    " from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::date[], %b::text[], %s::text[])"
+    " from unnest(%b::text[], %b::text[], %b::text[], %s::int[], %b::text[], %s::date[], %b::text[], %b::text[])"
     " with ordinality n(event_id, stream, aggregate_id, aggregate_version, type, effective_on, data, personal, ord)"
     " order by ord"
 )
 NOTICES = (
     "insert into notice (template, recipient, about, facts, urgent, made_at, due_at)"
-    " select template, recipient, about, facts::jsonb, urgent, made_at, due_at from unnest(%s::text[], %s::text[], %s::text[],"
+    " select template, recipient, about, facts::jsonb, urgent, made_at, due_at from unnest(%b::text[], %b::text[], %b::text[],"
     " %b::text[], %s::boolean[], %s::timestamptz[], %s::timestamptz[])"
     " with ordinality n(template, recipient, about, facts, urgent, made_at, due_at, ord) order by ord"
 )
@@ -112,7 +113,7 @@ DESTROY = "update person_key set wrapped = null, destroyed_at = now() where pers
 FORGET = "select forget_history(%s, %s, %s)"
 WAKE = b"notify outbox"
 SINGLY_MOST = 16  # records that one command saves one by one
-A_STATEMENT = 5_000  # rows of a set
+A_STATEMENT = 1_000  # rows of a set: while the database writes one, the next is encoded, and no more of them are kept
 
 SAVE_ONE = "update {kind} set body = %s::jsonb, version = %s, division = %s where id = %s and version = %s"
 MAKE_ONE = "insert into {kind} (body, version, division, id) values (%s::jsonb, %s, %s, %s)"
@@ -129,25 +130,26 @@ OUTBOX_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 def write(connection: Any, outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> None:
     """Sends the statements of many decisions, or of one that changed many records; inside a pipeline they travel together."""
-    effective = _effective_on(outcome, context)
-    groups: dict[tuple[str, bool], list[tuple[str, int, str, str]]] = defaultdict(list)
-    for change in outcome.changes:
-        record = change.record
-        body = codec.encode(record, _sealer(record, keys, new=change.old is None))
-        groups[type(record).kind, change.old is None].append((record.id, change.version, record.division, body))
-    outbox = _outbox_rows(outcome, context, keys)
-    if keys.made:
-        connection.execute(MAKE_KEYS, (list(keys.made), list(keys.made.values())))
-    for (kind, new), rows in groups.items():
-        for columns in _columns(rows):
-            saved = ((INSERT if new else UPDATE).format(kind=kind), columns)
-            connection.execute(*_folded([saved, (HISTORY_OF_SAVED.format(kind=kind), (effective, context.now))]))
-    for columns in _columns(outbox):
-        connection.execute(OUTBOX, (context.now, traceparent, *columns))
-    for columns in _columns([_notice(notice, context.now) for notice in outcome.notices]):
-        connection.execute(NOTICES, columns)
-    for statement in _destroyed(outcome):
+    for statement in ahead(_sets(outcome, context, keys, traceparent)):
         connection.execute(*statement)
+
+
+def _sets(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str | None) -> Iterator[Statement]:
+    """All that is written, each kind as sets of at most `A_STATEMENT` rows; a set is encoded when it is asked for."""
+    effective = _effective_on(outcome, context)
+    kinds: dict[tuple[str, bool], list[Change]] = defaultdict(list)
+    for change in outcome.changes:
+        kinds[type(change.record).kind, change.old is None].append(change)
+    for (kind, new), changes in kinds.items():
+        for columns in _columns(_saved_row(change, keys) for change in changes):
+            saved = ((INSERT if new else UPDATE).format(kind=kind), columns)
+            yield _folded([saved, (HISTORY_OF_SAVED.format(kind=kind), (effective, context.now))])
+    for columns in _columns(_outbox_rows(outcome, context, keys)):
+        yield OUTBOX, (context.now, traceparent, *columns)
+    for columns in _columns(_notice(notice, context.now) for notice in outcome.notices):
+        yield NOTICES, columns
+    yield from _made(keys)
+    yield from _destroyed(outcome)
 
 
 def write_and_end(
@@ -178,10 +180,11 @@ def write_and_end(
     together(connection, *statements, b"commit", *wake)
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[list[Any]]]:
+def _columns(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[list[Any]]]:
     """Rows as columns, at most `A_STATEMENT` of them a statement."""
-    for start in range(0, len(rows), A_STATEMENT):
-        yield [list(column) for column in zip(*rows[start : start + A_STATEMENT], strict=True)]
+    rest = iter(rows)
+    while some := list(islice(rest, A_STATEMENT)):
+        yield [list(column) for column in zip(*some, strict=True)]
 
 
 def _folded(parts: Sequence[Statement]) -> Statement:
@@ -198,9 +201,13 @@ def _rest(outcome: Outcome, context: Context, keys: PersonKeys, traceparent: str
         rows = [(*row, context.now, traceparent) for row in _outbox_rows(outcome, context, keys)]
         parts.append((OUTBOX_ROWS + ", ".join([OUTBOX_ROW] * len(rows)), [value for row in rows for value in row]))
     parts += [(NOTICE, _notice(notice, context.now)) for notice in outcome.notices]
+    return [*parts, *_made(keys), *_destroyed(outcome)]
+
+
+def _made(keys: PersonKeys) -> Iterator[Statement]:
+    """The keys of new persons, once all that they seal is sealed."""
     if keys.made:
-        parts.append((MAKE_KEYS, (list(keys.made), list(keys.made.values()))))
-    return [*parts, *_destroyed(outcome)]
+        yield MAKE_KEYS, (list(keys.made), list(keys.made.values()))
 
 
 def _destroyed(outcome: Outcome) -> Iterator[Statement]:
@@ -218,13 +225,19 @@ def _destroyed(outcome: Outcome) -> Iterator[Statement]:
 
 def _record_parts(change: Change, effective: dt.date, now: dt.datetime, keys: PersonKeys) -> list[Statement]:
     """The record, as `saved`, and from that its history."""
-    record, kind = change.record, type(change.record).kind
-    body = codec.encode(record, _sealer(record, keys, new=change.old is None))
-    values: list[Any] = [body, change.version, record.division, record.id]
+    kind = type(change.record).kind
+    id, version, division, body = _saved_row(change, keys)
+    values: list[Any] = [body, version, division, id]
     if change.old is not None:
         values.append(change.old)
     sql = (MAKE_ONE if change.old is None else SAVE_ONE).format(kind=kind) + " returning id, version, body"
     return [(sql, values), (HISTORY_OF_SAVED.format(kind=kind), (effective, now))]
+
+
+def _saved_row(change: Change, keys: PersonKeys) -> tuple[str, int, str, str]:
+    record = change.record
+    body = codec.encode(record, _sealer(record, keys, new=change.old is None))
+    return record.id, change.version, record.division, body
 
 
 def _effective_on(outcome: Outcome, context: Context) -> dt.date:
@@ -243,14 +256,12 @@ def _sealer(record: Aggregate, keys: PersonKeys, *, new: bool) -> codec.Seal:
     return seal
 
 
-def _outbox_rows(outcome: Outcome, context: Context, keys: PersonKeys) -> list[tuple[Any, ...]]:
-    rows = []
+def _outbox_rows(outcome: Outcome, context: Context, keys: PersonKeys) -> Iterator[tuple[Any, ...]]:
     for event, record_id, version, subject in outcome.events:
         data, personal = codec.split_event(event)
         sealed = keys.seal_text(subject, personal) if personal else None
         on = getattr(event, "effective_on", None) or context.today
-        rows.append((str(uuid.uuid4()), event.stream, record_id, version, event.type_name(), on, data, sealed))
-    return rows
+        yield str(uuid.uuid4()), event.stream, record_id, version, event.type_name(), on, data, sealed
 
 
 def _notice(notice: Notice, now: dt.datetime) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ import structlog
 from banyan.kernel.refusal import Refused
 from banyan.runtime.commands.bus import Bus
 from banyan.runtime.commands.store import Db
+from banyan.runtime.host import memory
 
 log = structlog.get_logger()
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,6 +122,8 @@ def _run(bus: Bus, declared: Job, id: str, stop: Callable[[], bool]) -> bool:
             connection.execute(FAIL, (repr(error)[:500], pause, id))
             log.warning("后台任务未完成，将重试", job=declared.name, id=id, error=repr(error), pause_s=pause.seconds)
             return False
+        finally:
+            memory.trim()
         if stop():
             return False
         connection.execute(FINISH, (id,))

@@ -21,6 +21,15 @@ from banyan.runtime.host.settings import Settings
 
 MARKED = "banyan"  # the comment on a database's roles says who made them: banyan:<mode>
 
+COMPRESS = """
+do $$ begin
+    if exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals)) then
+        execute format('alter database %I set default_toast_compression = lz4', current_database());
+    end if;
+end $$
+"""
+"""Long values are compressed by what is several times quicker, in sessions from now on, where the server has it."""
+
 
 def mark(settings: Settings) -> str:
     """What stands on the roles of a database that this mode may write to."""
@@ -57,6 +66,7 @@ def migrate(settings: Settings, service: str, package: str) -> str:
             driver.execute(_sql("frame.sql"))
             driver.execute(lag.TABLE)
         driver.execute(_sql("forget.sql"))
+        driver.execute(COMPRESS)
         config = _config(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -19,7 +19,7 @@ from banyan.runtime.events.broker import Inbox, Publisher
 from banyan.runtime.events.outlet import Outlet
 from banyan.runtime.events.relay import Relay
 from banyan.runtime.events.subscribe import Apply, Subscription
-from banyan.runtime.host import jobs, upkeep
+from banyan.runtime.host import jobs, scratch, upkeep
 from banyan.runtime.host.app import App
 from banyan.runtime.host.db import Pool
 from banyan.runtime.host.erasures import Ledger
@@ -244,6 +244,7 @@ def run_schedule(bus: Bus, schedule: Schedule) -> None:
 
 def run(apps: Sequence[App], *, ready: Callable[[], None] | None = None) -> None:
     """Works for all the services until SIGTERM."""
+    scratch.sweep()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
