@@ -237,15 +237,15 @@ class Index:
         if not found:
             return []
         told = self._told()
-        ids = itemgetter(*told[2::3])(self._ids)  # also of rows beyond, for `map` ends with the points
-        return [*map(Ranked, ids, told[: 3 * found : 3])]
+        ids = itemgetter(*told[1::2])(self._ids)  # also of rows beyond, for `map` ends with the points
+        return [*map(Ranked, ids, told[: 2 * found : 2])]
 
     def _room_for(self, k: int) -> None:
         """Room for the best k, as the kernel fills it: rows of points, key, slot; and a row more, for there are always two to get."""
         rows = k + 1
         room = bytearray(24 * rows)
         self._k, self._best = k, np.frombuffer(room, np.int64).reshape(rows, 3)[:k]
-        self._told = partial(struct.Struct(f"{3 * rows}q").unpack, room)
+        self._told = partial(struct.Struct("<" + "q8xq" * rows).unpack, room)
 
     def _mark(self, request: Request) -> list[int]:
         """Marks the postings of workers whom the request names; answers their places, to be cleared after."""
