@@ -11,8 +11,8 @@ import typer
 
 def command(
     folder: Annotated[Path, typer.Option(help="报告所在目录")] = Path(".run/typhoon"),
-    requests: Annotated[int, typer.Option(min=1, help="求助件数")] = 100_000,
-    workers: Annotated[int, typer.Option(min=1, help="社工人数")] = 70_000,
+    requests: Annotated[int, typer.Option(min=100, help="求助件数，至少 100")] = 100_000,
+    workers: Annotated[int, typer.Option(min=100, help="社工人数，至少 100")] = 70_000,
     seed: Annotated[int, typer.Option(min=0, help="随机种子")] = 20_260_905,
 ) -> None:
     """生成的台风日：先到先得与全局最优相比，附证书与报告页。"""
