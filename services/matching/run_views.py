@@ -96,9 +96,9 @@ def explain_run(query: m.ExplainRun, context: Context, db: Db) -> m.RunDecision:
 
 
 def _place(ids: tuple[str, ...], id: str) -> int:
-    """Where an id stands in a run; refuses `not_found` for what is no part of it."""
+    """Where an id stands in a run; refuses `not_in_run` for what is no part of it, be it that there is none of that id."""
     if id not in ids:
-        raise Refused("not_found", id=id)
+        raise Refused("not_in_run", id=id)
     return ids.index(id)
 
 

@@ -119,6 +119,7 @@ def test_an_officer_orders_looks_at_verifies_and_confirms_a_run_from_a_shell(off
     assert "已算出，待确认：需求 3 件，可派出 2 件（先到先得 2 件）" in said and "optimal_all_pairs" in said
     run_id = id_in(said)
     assert "最优" in office.match("verify", run_id)
+    assert office.refused("explain", run_id, ids[0], "--worker", "a-w9").code == "not_in_run"
     told = [office.match("explain", run_id, id, "--worker", "a-w0") for id in ids]
     assert sum("没有派给任何人" in each for each in told) == 1 and all("a-w0" in each for each in told)
     assert [office.state(id) for id in ids] == ["proposed"] * 3, "nothing is sent before it is confirmed"
@@ -150,11 +151,15 @@ def test_runs_are_found_again_after_the_window_was_closed_and_one_is_given_up_wi
     first = id_in(office.match("run", "--division", COUNTY, "--reason", "先试一次", "--deadline", "1"))
     overlapping = office.refused("run", "--division", TOWN, "--reason", "再试一次")
     assert (overlapping.code, overlapping.facts["run_id"]) == ("run_overlaps", first)
-    assert f"{first} 已取消：需求 2 件，可派出 0 件" in office.match("cancel", first, "--reason", "改范围")
+    assert f"{first} 已取消：需求 2 件" in office.match("cancel", first, "--reason", "改范围")
     second = id_in(office.match("run", "--division", TOWN, "--reason", "再试一次"))
     listed = office.match("runs")
     assert listed.index(second) < listed.index(first) and "先试一次" in listed and "（改范围）" in listed
     assert first not in office.match("runs", "--last", "1")
+    with pytest.MonkeyPatch.context() as patch:  # another run's files, proved in themselves, are no proof of this one
+        sent = next(line.split()[0] for line in listed.splitlines() if "已派出" in line)
+        patch.setattr(match.Platform, "file", lambda _, __, name: office.file(DUTY, sent, name).content)
+        assert "摘要不符" in office.match("verify", second, ends=1)
     assert office.refused("cancel", first, "--reason", "又一次").code == "wrong_state"
     assert office.refused("confirm", first).facts["state"] == "cancelled"
     assert "（试毕）" in office.match("cancel", second, "--reason", "试毕")

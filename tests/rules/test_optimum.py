@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
 from services.identity.data import villages
+from services.matching.optimum.__main__ import main as run
+from services.matching.optimum.certificate import read, write_inputs
+from services.matching.optimum.check import check
 from services.matching.optimum.problem import Band, Problem
+from services.matching.optimum.result import RESULT, Result
 from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.solve import BOUNDED, OPTIMAL, Solution, bound, solve
 from services.matching.optimum.sweep import Pairs, compiled, sweep
@@ -108,6 +114,27 @@ def test_a_deadline_gives_the_best_so_far_with_a_bound_that_holds() -> None:
     best, early = solve(problem), solve(problem, deadline_s=0)
     assert early.objective <= best.objective <= early.bound
     assert early.status == (OPTIMAL if early.objective == early.bound else BOUNDED)
+
+
+@pytest.mark.parametrize("bands", [(), (Band(30, 400), Band(60, 2_000))])
+def test_what_a_deadline_ended_gives_no_less_than_it_can_and_says_that_it_is_not_proved(
+    bands: tuple[Band, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = replace(
+        day([code for code in villages() if code.startswith("3501")], 600, 5, size=250).problem, bands=bands
+    )
+    monkeypatch.setattr(
+        "services.matching.optimum.solve.FIRST_PAIRS", 1
+    )  # so that places are left while some have nobody
+    early = solve(problem, deadline_s=0)
+    monkeypatch.setattr("services.matching.optimum.__main__.apart.begin", lambda: None)
+    monkeypatch.setattr("services.matching.optimum.__main__.Run.left_s", lambda _: 0.0)
+    write_inputs(tmp_path, problem)
+    run(tmp_path, 0.0, 0)
+    _, proof = read(tmp_path)
+    assert check(problem, proof).status == BOUNDED == early.status
+    assert (proof.objective, int((proof.assigned >= 0).sum())) > (early.objective, early.served)
+    assert msgspec.json.decode((tmp_path / RESULT).read_bytes(), type=Result).first_come is None
 
 
 def test_a_problem_comes_back_from_its_arrays_and_any_change_changes_its_digest() -> None:

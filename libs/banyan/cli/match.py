@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import time
@@ -170,5 +171,9 @@ def verify_command(run_id: RunId, url: Url) -> None:
         for name in FILES:
             Path(folder, f"{name}.npz").write_bytes(platform.file(run_id, name))
         sentence, holds = verify_matching(Path(folder))
+        digest = hashlib.sha256(Path(folder, "certificate.npz").read_bytes()).hexdigest()
+    summary = platform.post("get_run", run_id=run_id).get("summary") or {}
+    if digest != summary.get("certificate_digest"):
+        sentence, holds = f"{sentence}\n但证明文件与平台登记的摘要不符：不是这次批量派单的证明，或正在重新计算。", False
     typer.echo(sentence)
     raise typer.Exit(0 if holds else 1)

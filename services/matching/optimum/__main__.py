@@ -22,7 +22,7 @@ from services.matching.optimum.figures import full, points
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.repair import repaired
 from services.matching.optimum.result import RESULT, Compared, Result
-from services.matching.optimum.solve import Solution, Told, solve
+from services.matching.optimum.solve import BOUNDED, Solution, Told, filled, solve
 from services.matching.ranking.arrays import Ints
 
 COUNTY = 10**6  # a county's code of twelve digits ends on as many zeros
@@ -117,6 +117,8 @@ def main(folder: Path, seconds: float, floor_percent: int) -> None:
     first_come = run.first_come()
     if floor_percent:
         found = run.floored(found, floor_percent)
+    if found.status == BOUNDED:
+        found = filled(run.problem, found)
     certificate.write_certificate(folder, certificate.Certificate.of(run.problem, found))
     took_ms = int((time.monotonic() - begun) * 1000)
     result = Result(took_ms, first_come, tuple(run.options), mended is not None)

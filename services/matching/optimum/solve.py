@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -146,6 +146,27 @@ def _ended(problem: Problem, held: net.Net, better: Pairs, rounds: int, kept: in
         rounds=rounds,
         pairs=kept,
     )
+
+
+def filled(problem: Problem, found: Solution) -> Solution:
+    """What a deadline ended, with the places that are left given to who has nobody, most worthy first; the bound stays."""
+    start, cost = problem.places
+    assigned = found.assigned.copy()
+    taken = np.bincount(assigned[assigned >= 0], minlength=len(problem.workers))
+    able = taken < problem.free
+    prices = np.full(len(taken), net.FAR)
+    prices[able] = cost[(start[:-1] + taken)[able]]  # of the next place
+    pairs = sweep(Sheet(problem), prices, np.zeros(len(problem), np.int64), MORE_PAIRS, among=assigned < 0)
+    first, added = np.searchsorted(pairs.request, np.arange(len(problem) + 1)), 0
+    for r in np.argsort(-problem.serving, kind="stable").tolist():
+        for at in range(first[r], first[r + 1]):
+            w, value = int(pairs.worker[at]), int(pairs.value[at])
+            place = start[w] + taken[w]
+            if place < start[w + 1] and value > cost[place]:
+                assigned[r], added = w, added + value - int(cost[place])
+                taken[w] += 1
+                break
+    return replace(found, assigned=assigned, objective=found.objective + added)
 
 
 def bound(problem: Problem, prices: Ints, surplus: Ints) -> int:
