@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_matrix
 
 from banyan.kernel.codes import CODES
 from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.check import OPTIMAL, check
 from services.matching.optimum.problem import NAMED, NONE, Problem
 from services.matching.optimum.solve import Solution, solve
+from services.matching.ranking.arrays import Workers
 from services.matching.ranking.figures import POINTS_LIMIT
 from services.matching.ranking.measures import CONFLICT, EXCLUDED, FIGURE_NAMES
 from tests.optimum import all_pairs, crowded
@@ -95,3 +98,60 @@ def test_points_at_their_bounds_are_added_up_exactly() -> None:
     least = proved(replace(problem, serving=np.ones(len(problem), np.int64)))
     assert most.served == least.served == least.objective, "all that counts then is how many are served"
     assert most.objective > most.served * ((1 << 40) - 1)
+
+
+def test_many_identical_requests_get_every_place_within_reach_and_the_rest_is_proved_to_get_none() -> None:
+    whole = easy(requests=60)
+    chosen = int(np.bincount(all_pairs(whole).request).argmax())
+    same = np.full(20_000, chosen)
+    problem = replace(
+        whole,
+        request_ids=[f"q{n:07d}" for n in range(len(same))],
+        demand=whole.demand[same],
+        lines=whole.lines[same],
+        serving=whole.serving[same],
+    )
+    value = all_pairs(
+        replace(
+            problem, request_ids=["q"], demand=problem.demand[:1], lines=problem.lines[:1], serving=problem.serving[:1]
+        )
+    ).value
+    found = proved(problem)
+    assert found.served == len(value) > 1 and found.objective == int(value.sum())
+
+
+def test_ties_everywhere_are_broken_alike_each_time_and_nobody_is_left_who_could_be_served() -> None:
+    problem = easy(requests=50, workers=120)
+    for column in (problem.demand, problem.lines, problem.serving):
+        column[:] = column[0]
+    rows = problem.workers.rows
+    rows[:] = rows[0]
+    rows["worker"] = np.arange(len(rows))
+    rows["x"], rows["y"] = problem.demand["x_wanted"][0], problem.demand["y_wanted"][0]
+    problem.workers.proficiency[:] = 2
+    problem.workers.rows["capacity"], rows["free"] = 3, 1
+    for many in (30, 50):
+        tied = replace(
+            problem, workers=Workers(problem.workers.ids[:many], rows[:many], problem.workers.proficiency[:many])
+        )
+        found, again = proved(tied), solve(replace(tied))
+        assert found.served == many and len(set(all_pairs(tied).value.tolist())) == 1
+        assert (found.assigned == again.assigned).all() and (found.prices == again.prices).all()
+
+
+def test_it_is_what_highs_finds_where_workers_have_several_places() -> None:
+    for seed in (1, 2, 3):
+        problem = crowded(seed, requests=80, workers=700)
+        rows = problem.workers.rows
+        rows["free"] = np.minimum(rows["capacity"], np.random.default_rng(seed).integers(0, 4, len(rows)))
+        problem = replace(problem)
+        pairs = all_pairs(problem)
+        at, ones = np.arange(len(pairs)), np.ones(len(pairs))
+        shape = (len(problem) + len(rows), len(pairs))
+        within = csr_matrix(
+            (ones.repeat(2), (np.column_stack([pairs.request, len(problem) + pairs.worker]).ravel(), at.repeat(2))),
+            shape,
+        )
+        most = np.concatenate([np.ones(len(problem)), problem.free])
+        highs = linprog(-pairs.value, A_ub=within, b_ub=most, bounds=(0, 1), method="highs-ds")
+        assert proved(problem).objective == round(-highs.fun)
