@@ -26,11 +26,11 @@ from msgspec.structs import astuple
 from psycopg.types.numeric import Int4, Int4BinaryDumper, Int8
 
 from banyan.testkit.servers import PrivatePostgres
-from services.matching.ranking import TABLE_VERSION, Index, Request, Workers, kernel, vector, warm
+from services.matching.ranking import TABLE_VERSION, TOP_K, Index, Request, Workers, kernel, vector, warm
 from tests.load import province
 from tests.load.province import FIELDS, FIGURES
 
-K = 10
+K = TOP_K
 CELL_M = 10_000
 _PROBES = 150
 _SETTINGS = {"shared_buffers": "512MB", "random_page_cost": "1.0", "max_parallel_workers_per_gather": "0"}
@@ -179,23 +179,14 @@ def told(taken: Sequence[float]) -> dict[str, float]:
     return {f"p{part}_us": round(float(np.percentile(taken, part)), 1) for part in (50, 99)}
 
 
-def ranker(index: Index, top: kernel.Top) -> Callable[[Request], Any]:
-    """Ours with one `top`."""
-
-    def rank(request: Request) -> Any:
-        kernel.serve(top)
-        return index.rank(request, K)
-
-    return rank
-
-
-def compare(sql: Sql, tops: dict[str, Callable[[Request], Any]], asked: list[Request]) -> int:
+def compare(sql: Sql, index: Index, tops: dict[str, kernel.Top], asked: list[Request]) -> int:
     """How many places were compared; stops (AssertionError) at the first request whose ids or points differ."""
     places = 0
     for request in asked:
         wanted = sql.rank(request.field, parameters(request))
-        for name, rank in tops.items():
-            found = [astuple(ranked) for ranked in rank(request)]
+        for name, top in tops.items():
+            kernel.serve(top)
+            found = [astuple(ranked) for ranked in index.rank(request, K)]
             assert found == wanted, f"{name} differs from SQL: {request}\n{found}\n{wanted}"
         places += len(wanted)
     return places
@@ -214,14 +205,18 @@ def updates(index: Index, workers: Workers, seed: int) -> dict[str, dict[str, fl
     return found
 
 
-def rounds(sql: Sql, connection: Any, tops: Any, asked: list[Request], many: int) -> list[dict[str, Any]]:
+def rounds(
+    sql: Sql, connection: Any, index: Index, tops: dict[str, kernel.Top], asked: list[Request], many: int
+) -> list[dict[str, Any]]:
     """Interleaved rounds over all requests: SQL, then each of ours, then SQL's bare round trip."""
     shaped = [(request.field, parameters(request)) for request in asked]
     bare = connection.cursor(binary=True)
     found = []
     for _ in range(many):
         one = {"sql": told(timed(lambda each: sql.rank(*each), shaped))}
-        one |= {name: told(timed(rank, asked)) for name, rank in tops.items()}
+        for name, top in tops.items():
+            kernel.serve(top)
+            one[name] = told(timed(index.rank, asked))
         one["sql_round_trip"] = told(timed(lambda _: bare.execute("SELECT 1", prepare=True).fetchall(), asked))
         found.append(one)
         print("  ".join(f"{name} {us['p50_us']}/{us['p99_us']}" for name, us in one.items()), "us p50/p99", flush=True)
@@ -248,19 +243,18 @@ def measure(url: str, seed: int, size: int, many: int, times: int) -> dict[str, 
     begun = time.perf_counter()
     index = Index(workers, FIGURES)
     built_s = time.perf_counter() - begun
-    tops = {"numpy": ranker(index, vector.top)}
-    if warm():
-        tops = {"numba": ranker(index, kernel.top()), **tops}
+    tops: dict[str, kernel.Top] = {"numba": kernel.top()} if warm() else {}
+    tops["numpy"] = vector.top
     ours = next(iter(tops))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.adapters.register_dumper(int, Int4BinaryDumper)  # one type, so one prepared statement a field
         fill(connection, workers)
         peer, tried = best_peer(connection, asked[:_PROBES])
         with indexed(connection, peer) as sql:
-            places = compare(sql, tops, asked)
+            places = compare(sql, index, tops, asked)
             print(f"equal: {places} places of {len(asked)} requests; peer: {peer.title}", flush=True)
             gc.disable()
-            played = rounds(sql, connection, tops, asked, times)
+            played = rounds(sql, connection, index, tops, asked, times)
     ratios = [one["sql"]["p50_us"] / one[ours]["p50_us"] for one in played]
     return {
         "ranking_vs_sql": round(statistics.median(ratios), 1),
