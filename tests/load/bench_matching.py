@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,27 +187,6 @@ def million() -> Figures:
     }
 
 
-def identical() -> Figures:
-    """A million requests that are one and the same: one a place within reach, and the rest is proved to get none."""
-    seed = fresh()
-    whole = day(villages(), 1_000, seed).problem
-    nobody = np.zeros(len(whole.workers), np.int64)
-    able = sweep(Sheet(whole), nobody, np.zeros(len(whole), np.int64), len(nobody))
-    one = int(np.bincount(able.request).argmax())
-    places = int(whole.free[able.worker[able.request == one]].sum())
-    same = np.full(1_000_000, one)
-    columns = {name: getattr(whole, name)[same] for name in ("demand", "lines", "serving")}
-    ids = [f"q{number:07d}" for number in range(len(same))]
-    seconds, found = timed(replace(whole, request_ids=ids, named=whole.named[:0], **columns), MILLION_S)
-    served = int((found.assigned != NONE).sum())
-    return {
-        "identical_1m_s": seconds,
-        "identical_1m_rss_gb": memory_gb(),
-        "gap_identical_1m": (found.bound - found.objective) / found.bound,
-        "identical_1m_runs": [{"seed": seed, "status": found.status, "places": places, "served": served}],
-    }
-
-
 PARTS: dict[str, Callable[[], Figures]] = {
     "online": online,
     "5k": lambda: batch(5_000, "5k"),
@@ -221,23 +199,19 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "repair_5k": lambda: bench_repair.repaired(5_000, "5k", [fresh() for _ in range(SEEDS)]),
     "repair_100k": lambda: bench_repair.repaired(100_000, "100k", [fresh() for _ in range(SEEDS)]),
     "million": million,
-    "identical": identical,
     "applied": bench_run.applied,
     "beside": bench_run.beside,
 }
-
-
-STRESS = ("million", "identical")
 
 
 def main() -> None:
     """Runs the parts in this process; memory is what it has had at the most so far."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", action="append", choices=list(PARTS), help="只运行某一部分，可重复")
-    options.add_argument("--million", action="store_true", help="也运行一百万件的压力测试（两次，各约五分钟）")
+    options.add_argument("--million", action="store_true", help="也运行一百万件的压力测试（五分钟）")
     chosen = options.parse_args()
     memory.give_back()  # as the process of a run does
-    parts = chosen.only or [name for name in PARTS if name not in STRESS or chosen.million]
+    parts = chosen.only or [name for name in PARTS if name != "million" or chosen.million]
     solve(day(villages(), 300, 7).problem)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     for name in parts:
