@@ -116,9 +116,7 @@ def seed(username: str = "operator", folder: Folder = RUN) -> None:
     typer.echo(f"已载入参考数据，共 {seeder.reference(SERVICES)} 项")
     password, address = seeder.operator(username)
     typer.echo(f"管理账户 {username}，口令 {password}（仅显示这一次）")
-    typer.echo(
-        f"登录还须动态口令，请用验证器扫描（仅显示这一次；遗失后重新执行本命令即换新）：\n{address}\n{qr(address)}"
-    )
+    typer.echo(f"登录还须动态口令，请用验证器扫描（仅显示这一次；遗失后重新执行本命令即换新）：\n{address}\n{qr(address)}")
 
 
 @app.command()

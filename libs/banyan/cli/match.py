@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import httpx
 import typer
@@ -89,6 +89,12 @@ def followed(platform: Platform, run_id: str, passing: tuple[str, ...]) -> dict[
             time.sleep(LOOK_S)
 
 
+def _end(view: dict[str, Any]) -> NoReturn:
+    """Tells what a run came to; 1 where nothing will be sent out."""
+    typer.echo(match_told.told(view))
+    raise typer.Exit(1 if view["state"] in ("failed", "cancelled") else 0)
+
+
 def _whole(number: Any) -> int | None:
     return None if number is None else int(number)
 
@@ -107,9 +113,7 @@ def run_command(
     asked = {"division": division, "reason": reason, "deadline_s": deadline, "movable": movable, "apply_at_once": apply}
     started = platform.post("start_run", **asked)
     typer.echo(f"已发起 {started['id']}；关掉窗口也会算完，之后用 banyan match runs 查看")
-    view = followed(platform, started["id"], ("computing", "confirmed"))
-    typer.echo(match_told.told(view))
-    raise typer.Exit(1 if view["state"] in ("failed", "cancelled") else 0)
+    _end(followed(platform, started["id"], ("computing", "confirmed")))
 
 
 @app.command("runs")
@@ -145,9 +149,7 @@ def confirm_command(run_id: RunId, url: Url) -> None:
     """确认结果并派出；其后的变化先修补。"""
     platform = Platform(url)
     platform.post("confirm_run", run_id=run_id)
-    view = followed(platform, run_id, ("confirmed",))
-    typer.echo(match_told.told(view))
-    raise typer.Exit(1 if view["state"] in ("failed", "cancelled") else 0)
+    _end(followed(platform, run_id, ("confirmed",)))
 
 
 @app.command("explain")

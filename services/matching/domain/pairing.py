@@ -126,8 +126,8 @@ def place_of(request: Need) -> Point:
 
 def explain(worker: Worker, request: Request, context: Context) -> Explanation:
     """Every rule and term of the pair, in plain whole numbers."""
-    here = place_of(request)
-    return explain_pair(worker_row(worker), request_row(request, context, here), figures(context, request.division))
+    asking = Asking.of(request, context)
+    return explain_pair(worker_row(worker), asking.row, asking.figures)
 
 
 @dataclass(frozen=True, slots=True)

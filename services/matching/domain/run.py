@@ -119,13 +119,12 @@ def finish_run(run: Run, command: FinishRun, context: Context) -> tuple[Any, ...
         certificate_digest=summary.certificate_digest,
         **_said(run, context),
     )
-    if not summary.requests and not run.apply_at_once:
-        done = replace(after, state=RUN.move("find_nothing", after.state))
-        nothing = RunApplied(offers=0, certificate_digest=summary.certificate_digest, **_said(run, context))
-        return done, computed, nothing
-    if not run.apply_at_once:
+    if run.apply_at_once:
+        return replace(after, state=RUN.move("confirm", after.state)), computed, RunConfirmed(**_said(run, context))
+    if summary.requests:
         return after, computed
-    return replace(after, state=RUN.move("confirm", after.state)), computed, RunConfirmed(**_said(run, context))
+    nothing = RunApplied(offers=0, certificate_digest=summary.certificate_digest, **_said(run, context))
+    return replace(after, state=RUN.move("find_nothing", after.state)), computed, nothing
 
 
 @decides(ConfirmRun, on=Run, key="run_id")

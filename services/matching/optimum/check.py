@@ -16,7 +16,7 @@ from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.ranking import TABLE_VERSION
 from services.matching.ranking.arrays import Ints
-from services.matching.ranking.measures import CONFLICT, EARLIER, EXCLUDED, OFFERED, QUERY, floor_sqrt
+from services.matching.ranking.measures import MARKS, QUERY, floor_sqrt
 from services.matching.ranking.table import RULES, RUN_TERMS
 
 OPTIMAL, BOUNDED, WRONG = "optimal_all_pairs", "bounded", "wrong"
@@ -25,7 +25,6 @@ TOGETHER = 128
 NEAR_M = 20_000
 WORTH_SIFTING_PERCENT = 70
 """Pairs that failed a rule are left once so few are left; before that it is quicker to carry them along."""
-BITS = {"conflict": CONFLICT, "excluded": EXCLUDED, "earlier": EARLIER, "offered": OFFERED}
 POINTS_LIMIT = 1 << 60
 """Prices and surpluses beyond this could overflow when they are added up; no true one comes near."""
 
@@ -86,8 +85,8 @@ class Facts(Mapping[str, Any]):
         if name == "inside":
             area, lines = problem.workers.rows["area"][w], problem.lines
             return sum((lines[:, depth][r] == area for depth in range(lines.shape[1])), np.zeros(len(r), np.int64))
-        if name in BITS:
-            return (self["mark"] & BITS[name]) // BITS[name]
+        if name in MARKS:
+            return (self["mark"] & MARKS[name]) // MARKS[name]
         if name == "mark":
             return _marks(problem, r, w)
         return problem.workers.rows[name][w].astype(np.int64)

@@ -21,14 +21,13 @@ from services.matching.optimum.sweep import Pairs, compiled, sweep
 from services.matching.ranking import vector
 from services.matching.ranking.arrays import Ints, Rows, Workers
 from services.matching.ranking.measures import (
-    CONFLICT,
-    EARLIER,
     EXCLUDED,
     FIGURE_NAMES,
     OFFERED,
     QUERY_NAMES,
     WORKER_NAMES,
     floor_sqrt,
+    mark_facts,
 )
 from services.matching.ranking.table import RUN_TERMS
 
@@ -211,11 +210,9 @@ class Stand:
             "distance_m": floor_sqrt(east * east + north * north),
             "overlap_slots": np.bitwise_count(facts["slots"] & facts["slots_wanted"]).astype(np.int64),
             "inside": (self.lines[request] == rows["area"][:, None]).any(axis=1).astype(np.int64),
-            "conflict": (marks & CONFLICT) // CONFLICT,
-            "excluded": (marks & EXCLUDED) // EXCLUDED,
-            "earlier": (marks & EARLIER) // EARLIER,
-            "offered": ((marks & OFFERED) // OFFERED) | (self.out[request] == worker),
         }
+        facts |= mark_facts(marks)
+        facts["offered"] |= self.out[request] == worker
         worth = self.serving[request] + vector.score(facts, len(request), RUN_TERMS)
         return np.where(vector.judge(facts, len(request)), worth, NOTHING)
 

@@ -224,7 +224,7 @@ class Index:
         packed = request.packed
         self._asked[: len(packed)] = packed
         _LIMIT.pack_into(self._asked, len(packed), self._figures.limit_m(request.field, request.urgency))
-        if k != self._k:
+        if k != len(self._best):
             self._room_for(k)
         marked, named = [], _NOBODY
         if request.conflicts or request.excluded or request.earlier:
@@ -244,7 +244,7 @@ class Index:
         """Room for the best k, as the kernel fills it: rows of points, key, slot; and a row more, for there are always two to get."""
         rows = k + 1
         room = bytearray(24 * rows)
-        self._k, self._best = k, np.frombuffer(room, np.int64).reshape(rows, 3)[:k]
+        self._best = np.frombuffer(room, np.int64).reshape(rows, 3)[:k]
         self._told = partial(struct.Struct("<" + "q8xq" * rows).unpack, room)
 
     def _mark(self, request: Request) -> list[int]:

@@ -13,6 +13,8 @@ from services.matching.ranking.figures import Figures
 
 CONFLICT, EXCLUDED, EARLIER, OFFERED = 1, 2, 4, 8
 """Bits of a worker's mark for the request in hand; OFFERED only in a run that may move offers out."""
+MARKS = {"conflict": CONFLICT, "excluded": EXCLUDED, "earlier": EARLIER, "offered": OFFERED}
+"""The bit of each fact that is a mark."""
 ON_TOP = EARLIER | OFFERED
 """Marks that give points which are in no bound: such pairs are looked at apart."""
 
@@ -85,8 +87,10 @@ def block_facts(block: Rows, query: Any, line: Ints, marks: Ints) -> Mapping[str
         "distance_m": floor_sqrt(east * east + north * north),
         "overlap_slots": np.bitwise_count(facts["slots"] & facts["slots_wanted"]).astype(np.int64),
         "inside": np.isin(block["area"], line).astype(np.int64),
-        "conflict": (marks & CONFLICT) // CONFLICT,
-        "excluded": (marks & EXCLUDED) // EXCLUDED,
-        "earlier": (marks & EARLIER) // EARLIER,
-        "offered": (marks & OFFERED) // OFFERED,
+        **mark_facts(marks),
     }
+
+
+def mark_facts(marks: Ints) -> dict[str, Ints]:
+    """The facts that marks say, 0 or 1 each."""
+    return {name: (marks & bit) // bit for name, bit in MARKS.items()}
