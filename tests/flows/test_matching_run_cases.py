@@ -137,10 +137,29 @@ def test_many_offers_are_written_as_sets_each_with_all_that_belongs_to_it(
         "request_history": MANY,
         "worker_history": MANY // 2,
         "offers": MANY,
-        "loads": MANY,
+        "loads": MANY // 2,
         "notices": MANY,
     }
     assert before["offers"] == before["loads"] == before["notices"] == 0
+
+
+def test_a_pair_that_does_not_hold_undoes_the_portions_written_before_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "A_PORTION", 6)
+    workers(platform, MANY // 2, weekly_capacity=2)
+    waiting = sorted(triaged(platform) for _ in range(MANY))
+    id = confirmed(platform)
+    summary = platform.ask(DUTY, m.GetRun(run_id=id)).summary
+    pairs = [m.Pair(request_id=each, worker_id=f"a-w{n // 2}") for n, each in enumerate(waiting)]
+    pairs[-1] = m.Pair(request_id=waiting[-1], worker_id="a-w0")  # who has no place left by then
+    rows = "select (select count(*) from request_history), (select count(*) from outbox), (select count(*) from notice)"
+    before = platform.rows(rows)
+    with pytest.raises(Refused) as refused:
+        platform.bus.system(m.ApplyRun(run_id=id, pairs=tuple(pairs), summary=summary), "half-way")
+    assert (refused.value.code, refused.value.facts["request_id"]) == ("run_moved_on", waiting[-1])
+    assert platform.rows(rows) == before and count(platform, SENT) == 0
+    assert jobs.turn(platform.bus) == 1 and count(platform, SENT) == MANY
 
 
 @pytest.mark.parametrize("ended", [False, True])

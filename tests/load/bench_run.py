@@ -37,7 +37,8 @@ from tests.load import bench_instance as bench
 from tests.rules.matching_given import COUNTY, DUTY, LEAD, SYSTEM, assess, call_for_help, keep
 
 Figures = dict[str, Any]
-SIZES = {5_000: "5k", 20_000: "20k", 100_000: "100k"}
+ONE, TEN = 1, 10  # candidates that each request has from the online ranking
+SIZES = {"5k": (5_000, ONE), "20k": (20_000, ONE), "20k_ten": (20_000, TEN), "100k": (100_000, ONE)}
 BESIDE, ROUNDS = 5_000, 3
 RUN_S = 60  # what can be sent out is found by then; computing itself is measured apart
 FORGET_THE_MOST = "5"  # proc(5), clear_refs: VmHWM begins anew
@@ -78,8 +79,8 @@ def applied() -> Figures:
     """Seconds from the order to the result, and from the confirmation to all offers: read, checked and written; and by how
     much this process, which does what `work` does, grew at the most, and has grown when it is over."""
     figures: Figures = {}
-    for many, name in SIZES.items():
-        offers, computed_s, applied_s, (before, most, after) = _applied(many)
+    for name, (many, candidates) in SIZES.items():
+        offers, computed_s, applied_s, (before, most, after) = _applied(many, candidates)
         bench.progress(f"  {offers} 个派案：算出 {computed_s:.1f} 秒，派出 {applied_s:.1f} 秒，内存最多 {most} MB，之后 {after} MB")
         figures |= {
             f"apply_{name}_offers": offers,
@@ -97,13 +98,13 @@ def _memory_mb(which: str) -> int:
     return int(next(line for line in lines if line.startswith(which)).split()[1]) // 1000
 
 
-def _applied(many: int) -> tuple[int, float, float, tuple[int, int, int]]:
+def _applied(many: int, candidates: int) -> tuple[int, float, float, tuple[int, int, int]]:
     with (
         bench.private_postgres("run") as postgres,
         tempfile.TemporaryDirectory(prefix="banyan-run-bench-") as folder,
         matching_on(postgres.url, Path(folder)) as platform,
     ):
-        workers(platform, 1)
+        workers(platform, candidates)
         id = triaged(platform)
         with platform.pool.connection() as connection:
             plant(connection, many, id)

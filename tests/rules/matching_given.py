@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import pkgutil
+from collections.abc import Generator, Iterator
 from importlib import import_module, resources
 from typing import Any
 
 from banyan.contracts import matching as m
 from banyan.contracts.matching_shapes import Measure, Point, Supply, Turn
 from banyan.kernel.context import Caller, Context, Grant
-from banyan.kernel.decision import DECISIONS, Aggregate
+from banyan.kernel.decision import DECISIONS, Aggregate, Decision
 from banyan.kernel.message import OWN_DUTIES, Command, Event, Notice
 from banyan.kernel.policy import Figure, Policy, seed_figures
 from banyan.kernel.refusal import Refused
@@ -87,13 +88,20 @@ class World:
         self._reach(context, type(command), division)
         also = {name: self._also(source, record, command) for name, (_, source) in decision.also.items()}
         facts = {name: getattr(self, f"fact_{name}")(record, command, context) for name in decision.facts}
-        after, *said = decision.decide(record, command, context, **also, **facts)
-        changed = after if isinstance(after, dict) else {"": after}
-        many = (each if isinstance(each, tuple) else (each,) for each in changed.values())
-        self.records |= {each.id: each for group in many for each in group if each is not None}
-        self.events += [s for s in said if isinstance(s, Event)]
-        self.notices += [s for s in said if isinstance(s, Notice)]
+        answer = decision.decide(record, command, context, **also, **self._parts(decision, record, command), **facts)
+        answers = list(_answers(answer)) if decision.portions else [answer]
+        for after, *said in answers:
+            changed = after if isinstance(after, dict) else {"": after}
+            many = (each if isinstance(each, tuple) else (each,) for each in changed.values())
+            self.records |= {each.id: each for group in many for each in group if each is not None}
+            self.events += [s for s in said if isinstance(s, Event)]
+            self.notices += [s for s in said if isinstance(s, Notice)]
         return next(iter(changed.values()), None)
+
+    def _parts(self, decision: Decision, record: Any, command: Command) -> dict[str, Any]:
+        """Portions of a single record each."""
+        wanted = ((name, source(record, command)) for name, (_, source) in decision.portions.items())
+        return {name: ({id: self.records.get(id)} for id in sorted(ids)) for name, ids in wanted}
 
     def _reach(self, context: Context, command: type[Command], division: str) -> None:
         held = context.caller.duties() & set(command.may)
@@ -160,6 +168,11 @@ class World:
         """A request that its first candidate took."""
         request = self.offered(**other)
         return self.do(by(request.offer.worker_id), m.AcceptOffer(request_id=request.id))
+
+
+def _answers(rule: Generator[Any, None, Any]) -> Iterator[Any]:
+    """What a rule over portions yields, and what it returns."""
+    yield (yield from rule)
 
 
 def by(worker_id: str) -> Caller:

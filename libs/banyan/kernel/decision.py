@@ -36,6 +36,7 @@ class Decision:
     also: Mapping[str, tuple[type[Aggregate], str | Find]] = field(default_factory=dict)
     facts: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    portions: Mapping[str, tuple[type[Aggregate], Find]] = field(default_factory=dict)
 
 
 DECISIONS: dict[type[Command], Decision] = {}
@@ -49,6 +50,7 @@ def decides(
     also: Mapping[str, tuple[type[Aggregate], str | Find]] | None = None,
     facts: tuple[str, ...] = (),
     open: tuple[str, ...] = (),
+    portions: Mapping[str, tuple[type[Aggregate], Find]] | None = None,
 ) -> Callable[[F], F]:
     """Registers a pure rule `(record, command, context, **also, **facts) -> (record, *events and notices)`.
 
@@ -57,12 +59,16 @@ def decides(
           dict {"": record, "worker": worker} instead of the record.
     facts: names of facts that the service's store reads in the same transaction and gives by the same name.
     open: names of Private fields of the record that the rule must see in the clear.
+    portions: records that are locked like those of `also`, and more than should be kept: the rule is given an iterator of
+          portions {id: record, or None where there is none}, in the order of the ids. It is a generator: after each portion it yields
+          an answer of its own, ({"requests": records}, *events and notices), which is written at once, and in the end
+          it returns the record's. All of it is one transaction.
     """
 
     def register(rule: F) -> F:
         if command in DECISIONS:
             raise ValueError(f"{command.__name__} is decided twice")
-        DECISIONS[command] = Decision(command, on, key, rule, dict(also or {}), facts, open)
+        DECISIONS[command] = Decision(command, on, key, rule, dict(also or {}), facts, open, dict(portions or {}))
         return rule
 
     return register

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ from services.matching.domain.answering import taken_back
 from services.matching.domain.dispatching import offer_to
 from services.matching.domain.holding import require_reason
 from services.matching.domain.request import REQUEST, Request
-from services.matching.domain.worker import Worker, let_go
+from services.matching.domain.worker import Worker, let_go, load_changed
 
 FIRST = 1  # the rank of whom the optimum chose
 
@@ -158,82 +158,112 @@ def _workers(run: Run, command: ApplyRun) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pair.worker_id for pair in (*command.pairs, *command.moved)))
 
 
-@decides(ApplyRun, on=Run, key="run_id", also={"requests": (Request, _requests), "workers": (Worker, _workers)})
+@decides(
+    ApplyRun,
+    on=Run,
+    key="run_id",
+    also={"workers": (Worker, _workers)},
+    portions={"requests": (Request, _requests)},
+)
 def apply_run(
-    run: Run, command: ApplyRun, context: Context, *, requests: Sequence[Request], workers: Sequence[Worker]
-) -> tuple[Any, ...]:
+    run: Run,
+    command: ApplyRun,
+    context: Context,
+    *,
+    workers: Sequence[Worker],
+    requests: Iterable[Mapping[str, Request | None]],
+) -> Generator[tuple[Any, ...], None, tuple[Any, ...]]:
     """Every pair becomes an offer, or none does: where one no longer holds, all is repaired first and tried again."""
     state = RUN.move("apply", run.state)
-    step = _Step(run, {r.id: r for r in requests}, {w.id: w for w in workers}, context)
-    for pair in command.moved:
-        step.take_back(pair)
-    new = step.begin(command.pairs)
-    for pair in new:
-        step.send(pair)
-    after = replace(run, state=state, summary=command.summary)
+    before = {worker.id: worker for worker in workers}
+    step = _Step.begin(run, command, before, context)
+    for some in requests:
+        changed, said = [], []
+        for id, request in some.items():
+            after, *more = step.decide(id, request)
+            changed.append(after)
+            said += more
+        yield {"requests": tuple(changed)}, *said
+    asked = tuple(worker for id, worker in step.workers.items() if worker is not before[id])
     digest = command.summary.certificate_digest
-    applied = RunApplied(offers=len(new), certificate_digest=digest, **_said(run, context))
+    applied = RunApplied(offers=step.offers, certificate_digest=digest, **_said(run, context))
     return (
-        {"": after, "requests": tuple(step.requests.values()), "workers": tuple(step.workers.values())},
+        {"": replace(run, state=state, summary=command.summary), "workers": asked},
         applied,
-        *step.said,
+        *(load_changed(worker, context) for worker in asked),
     )
 
 
 @dataclass
 class _Step:
-    """All records of one application, changed pair by pair; any pair that does not hold refuses `run_moved_on`."""
+    """One application, decided request by request; any pair that does not hold refuses `run_moved_on`.
+
+    `workers` are as they stand so far; `untouched` without anything that the run gives them: scores are told by that load.
+    """
 
     run: Run
-    requests: dict[str, Request]
-    workers: dict[str, Worker]
     context: Context
-    before: dict[str, Worker] = field(default_factory=dict)
-    said: list[Any] = field(default_factory=list)
+    workers: dict[str, Worker]
+    untouched: dict[str, Worker]
+    pairs: Mapping[str, Pair]
+    moved: Mapping[str, Pair]
+    offers: int = 0
 
-    def take_back(self, pair: Pair) -> None:
-        """Takes an offer back that the run's officer lets move, from the worker who has it."""
-        request, worker = self.requests.get(pair.request_id), self.workers.get(pair.worker_id)
+    @classmethod
+    def begin(cls, run: Run, command: ApplyRun, workers: Mapping[str, Worker], context: Context) -> _Step:
+        """All places that the run takes back are free before it gives any."""
+        left = dict(workers)
+        for pair in command.moved:
+            left[pair.worker_id] = let_go(_of(left, pair), pair.request_id)
+        untouched = dict(left)
+        for pair in command.pairs:
+            worker = _of(untouched, pair)
+            if pair.request_id in worker.offered:
+                untouched[worker.id] = let_go(worker, pair.request_id)
+        pairs, moved = ({pair.request_id: pair for pair in each} for each in (command.pairs, command.moved))
+        return cls(run, context, left, untouched, pairs, moved)
+
+    def decide(self, id: str, request: Request | None) -> tuple[Any, ...]:
+        """The request with its offer, or without the one taken back, and what is said of it."""
+        back, pair = self.moved.get(id), self.pairs.get(id)
+        said: list[Any] = []
+        if back:
+            request, *said = self._taken_back(request, back)
+        if pair and not (self.run.movable and _out(request, pair)):
+            request, *more = self._sent(request, pair)
+            said += more
+        return request, *said
+
+    def _taken_back(self, request: Request | None, pair: Pair) -> tuple[Any, ...]:
+        """The request without the offer that the run's officer lets move; its worker was let go in the beginning."""
         if not self.run.movable or request is None or not _out(request, pair) or request.offer is None:
             raise _moved_on(pair)
-        changed, *said = taken_back(request, request.offer, worker, self.context, self.run.reason)
-        self._keep(request.id, pair.worker_id, changed, said)
+        changed, *said = taken_back(request, request.offer, None, self.context, self.run.reason)
+        return changed[""], *said
 
-    def begin(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """The pairs that are no offers yet. Scores are told by the load that workers had without what the run gives them."""
-        self.before = dict(self.workers)
-        new = []
-        for pair in pairs:
-            request, worker = self.requests.get(pair.request_id), self.before.get(pair.worker_id)
-            if request is None or worker is None:
-                raise _moved_on(pair)
-            if self.run.movable and _out(request, pair):
-                self.before[worker.id] = let_go(worker, request.id)
-            else:
-                new.append(pair)
-        return new
-
-    def send(self, pair: Pair) -> None:
-        """Makes the offer."""
-        request, worker = self.requests[pair.request_id], self.workers[pair.worker_id]
-        if request.protected or "dispatch" not in REQUEST.possible(request.state):
+    def _sent(self, request: Request | None, pair: Pair) -> tuple[Any, ...]:
+        """The request with its new offer; its worker has one more."""
+        if request is None or request.protected or "dispatch" not in REQUEST.possible(request.state):
             raise _moved_on(pair)
-        before, asking = self.before[worker.id], pairing.Asking.of(request, self.context)
+        worker, asking = self.workers[pair.worker_id], pairing.Asking.of(request, self.context)
         if not asking.fits(worker) or any(pairing.of_days_and_names(worker, request, self.context)):
             raise _moved_on(pair)
-        changed, *said = offer_to(worker, request, self.context, candidate=asking.ranked(before, FIRST))
-        self._keep(request.id, worker.id, changed, said)
-
-    def _keep(self, request_id: str, worker_id: str, changed: Mapping[str, Any], said: Sequence[Any]) -> None:
-        self.requests[request_id] = changed[""]
-        if "worker" in changed:
-            self.workers[worker_id] = changed["worker"]
-        self.said += said
+        candidate = asking.ranked(self.untouched[worker.id], FIRST)
+        changed, made, _, told = offer_to(worker, request, self.context, candidate=candidate)
+        self.workers[worker.id] = changed["worker"]
+        self.offers += 1
+        return changed[""], made, told
 
 
-def _out(request: Request, pair: Pair) -> bool:
+def _of(workers: Mapping[str, Worker], pair: Pair) -> Worker:
+    if pair.worker_id not in workers:
+        raise _moved_on(pair)
+    return workers[pair.worker_id]
+
+
+def _out(request: Request | None, pair: Pair) -> bool:
     """Whether the worker of the pair has the request as an offer that is not answered yet."""
-    return request.offer is not None and request.offer.worker_id == pair.worker_id
+    return request is not None and request.offer is not None and request.offer.worker_id == pair.worker_id
 
 
 def _moved_on(pair: Pair) -> Refused:

@@ -38,6 +38,7 @@ from banyan.runtime.commands.orders import (
     SYSTEM_TIMEOUT_S,
     Order,
 )
+from banyan.runtime.commands.portions import Portions, written
 from banyan.runtime.commands.settled import settled
 from banyan.runtime.commands.statements import together
 from banyan.runtime.commands.store import Db, locked, subject_of
@@ -138,7 +139,7 @@ class Bus:
             context = self.context(connection, order.caller, row[0], command.may, order.key)
             outcome = Outcome()
             db = Db(connection, self.vault, context, service=self.service.name)
-            done = self._decide(db, decision, command, row[2:], outcome)
+            done = self._decide(db, decision, command, row[2:], outcome, span.traceparent)
             return self._write(db, order, outcome, msgspec.structs.replace(done, audit_unsealed=unsealed), span)
 
     def _begin(self, connection: Any, decision: Decision, order: Order, body_hash: bytes) -> Any:
@@ -188,7 +189,15 @@ class Bus:
             may=may,
         )
 
-    def _decide(self, db: Db, decision: Decision, command: Command, locked: Sequence[Any], outcome: Outcome) -> Done:
+    def _decide(
+        self,
+        db: Db,
+        decision: Decision,
+        command: Command,
+        locked: Sequence[Any],
+        outcome: Outcome,
+        traceparent: str | None,
+    ) -> Done:
         (version, body), context = locked, db.context
         record = codec.decode(body, decision.on) if body is not None else None
         if decision.key is None:
@@ -201,17 +210,24 @@ class Bus:
         _open_for_rule(db, decision, record)
         also = self._lock_also(db.connection, decision, record, command)
         facts = {name: self.service.facts[name](db, [command], context)[0] for name in decision.facts}
-        given = {name: records_only(found) for name, found in also.items()}
+        parts = {name: also.pop(name) for name in decision.portions}
+        given = {name: records_only(found) for name, found in also.items()} | parts
         answer = decision.decide(record, command, context, **given, **facts)
+        if parts:
+            answer = written(answer, parts, decision, record, version, db, outcome, traceparent)
         return collect(outcome, decision, record, version, also, answer, context)
 
     def _lock_also(self, connection: Any, decision: Decision, record: Any, command: Command) -> dict[str, Any]:
         """The rule's other records, locked kind by kind in id order: name → (record, version), or a list of them."""
         found: dict[str, Any] = {}
-        for name, (kind, source) in sorted(decision.also.items(), key=lambda item: item[1][0].kind):
+        named = {**decision.also, **decision.portions}
+        for name, (kind, source) in sorted(named.items(), key=lambda item: item[1][0].kind):
             wanted = getattr(command, source) if isinstance(source, str) else source(record, command)
             many = isinstance(wanted, tuple)
             ids = sorted(wanted or ()) if isinstance(wanted, tuple) else [wanted] if wanted else []
+            if name in decision.portions:
+                found[name] = Portions(connection, kind, ids)
+                continue
             records = list(locked(connection, kind, ids))
             found[name] = records if many else (records[0] if records else None)
         return found
@@ -220,7 +236,7 @@ class Bus:
         """Writes all that the command changed and commits; answers its reply."""
         now = db.context.now
         end = settled(
-            self.service, order, done, now=now, trace_id=span.trace_id, subjects=_subjects(outcome), seen=db.seen
+            self.service, order, done, now=now, trace_id=span.trace_id, subjects=outcome.subjects, seen=db.seen
         )
         until = clock.utc_now() + dt.timedelta(days=KEY_DAYS)
         answer = (end.reply, until, order.caller.account, order.key)
@@ -264,7 +280,3 @@ def _open_for_rule(db: Db, decision: Decision, record: Aggregate | None) -> None
         value = getattr(record, name, None)
         if isinstance(value, Private):
             db.open_value(value, subject_of(record), name)  # type: ignore[arg-type]
-
-
-def _subjects(outcome: Outcome) -> set[str]:
-    return {subject_of(c.record) for c in outcome.changes if type(c.record).subject}

@@ -166,11 +166,22 @@ class Db:
 
 def locked(connection: Any, kind: type[A], ids: Sequence[str]) -> Iterator[tuple[A, int]]:
     """Records with their versions, locked in the order of the ids, which are sorted; those that there are."""
-    sql = f"select version, {BODY} from {kind.kind} where id = any(%s) order by id for update"
-    some = (list(ids[start : start + A_PORTION]) for start in range(0, len(ids), A_PORTION))
-    for rows in ahead(connection.execute(sql, (each,), binary=True).fetchall() for each in some):
-        for version, body in rows:
-            yield codec.decode(body, kind), version
+    for _, found in in_portions(connection, kind, ids, "for update"):
+        yield from found
+
+
+def in_portions(
+    connection: Any, kind: type[A], ids: Sequence[str], lock: str = ""
+) -> Iterator[tuple[list[str], list[tuple[A, int]]]]:
+    """A portion of the ids after another, each with the records that there are of it and their versions."""
+    sql = f"select version, {BODY} from {kind.kind} where id = any(%s) order by id {lock}"
+    for some, rows in ahead((each, connection.execute(sql, (each,), binary=True).fetchall()) for each in portions(ids)):
+        yield some, [(codec.decode(body, kind), version) for version, body in rows]
+
+
+def portions(ids: Sequence[str]) -> Iterator[list[str]]:
+    """The ids, as many at once as are read at once."""
+    return (list(ids[start : start + A_PORTION]) for start in range(0, len(ids), A_PORTION))
 
 
 def subject_of(record: Aggregate) -> str:

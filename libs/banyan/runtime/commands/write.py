@@ -49,11 +49,13 @@ class Outcome:
     events: list[tuple[Event, str, int, str]] = field(default_factory=list)  # event, record id, its version, subject
     notices: list[Notice] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)  # whose keys seal what was changed
 
     def add(self, main: Change | None, main_id: str, others: Sequence[Change], rest: Sequence[Any]) -> None:
         """Takes in one decision's answer: the changed records, its events (of the main record), notices and effects."""
         changed = [c for c in (main, *others) if c is not None]
         self.changes += changed
+        self.subjects |= {subject_of(c.record) for c in changed if type(c.record).subject}
         first = {type(c.record).kind: c for c in reversed(changed)}
         named = {(type(c.record).kind, c.record.id): c for c in changed}
         for item in rest:
@@ -69,6 +71,11 @@ class Outcome:
                 self.destroyed.append(item.person_id)
             else:
                 raise TypeError(f"a decision answered a {type(item).__name__}")
+
+    def forget_written(self) -> None:
+        """What is written need not be kept; whose it was goes into the audit trail."""
+        for written in (self.changes, self.events, self.notices, self.destroyed):
+            written.clear()
 
 
 def _about(event: Event, first: Mapping[str, Change], named: Mapping[tuple[str, str], Change]) -> Change | None:
@@ -208,6 +215,7 @@ def _made(keys: PersonKeys) -> Iterator[Statement]:
     """The keys of new persons, once all that they seal is sealed."""
     if keys.made:
         yield MAKE_KEYS, (list(keys.made), list(keys.made.values()))
+        keys.made.clear()
 
 
 def _destroyed(outcome: Outcome) -> Iterator[Statement]:
