@@ -35,6 +35,7 @@ STATUSES = {
     "internal": 500,
     "outcome_unknown": 502,
     "unavailable": 503,
+    "record_busy": 503,
     "unknown_service": 503,
     "audit_unsealed": 503,
     "signing_unavailable": 503,

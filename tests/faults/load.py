@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from banyan.kernel.refusal import Refused
 from tests.instance import Instance
 
-AGAIN = {"unavailable", "unknown_service", "outcome_unknown", "deadline_past"}
+AGAIN = {"unavailable", "record_busy", "unknown_service", "outcome_unknown", "deadline_past"}
 CALL_S = 3.0
 
 

@@ -47,10 +47,12 @@ class Platform:
         self._reactions = Subscription("reactions", OWN, app.pool, react.reacting(app.bus, "reactions"), self._fetch)
         self._sender = Sender(app.bus, app.settings)
 
-    def do(self, caller: Caller, command: Command, key: str | None = None) -> dict[str, Any]:
+    def do(
+        self, caller: Caller, command: Command, key: str | None = None, within_s: float = DEADLINE_S
+    ) -> dict[str, Any]:
         """A command as a caller gives it; answers what the caller would read."""
         access.require_duty(type(command), caller)
-        order = Order(command, caller, key or str(uuid.uuid4()), time.time() + DEADLINE_S)
+        order = Order(command, caller, key or str(uuid.uuid4()), time.time() + within_s)
         answer: dict[str, Any] = json.loads(self.bus.run(order))
         return answer
 

@@ -177,7 +177,9 @@ def test_nobody_sees_half_of_a_run_and_one_whose_session_ends_half_way_is_sent_o
         until(lambda: bool(platform.rows(blocked)))
         assert count(platform, SENT) == 0 and state_of(platform, id) == "confirmed"
         assert platform.ask(DUTY, m.Requests()).items, "questions are answered meanwhile"
-        triaged(platform)  # and so are orders
+        triaged(platform)  # and so are orders, but on what is being sent out
+        with pytest.raises(Refused, match="record_busy"):
+            platform.do(LEAD, m.DispatchNext(request_id=min(waiting)), within_s=1)
         if ended:
             platform.rows(
                 "select pg_terminate_backend(pid) from pg_stat_activity where pid = %s", *platform.rows(blocked)[0]

@@ -27,7 +27,6 @@ from banyan.runtime.commands.collect import collect, records_only, same_version
 from banyan.runtime.commands.faults import persist, refusal_of, rolled_back, wait_or_refuse
 from banyan.runtime.commands.orders import (
     ANSWER,
-    BEGIN,
     FIRST,
     FORGET,
     KEY_DAYS,
@@ -147,7 +146,7 @@ class Bus:
         record_id = getattr(order.command, decision.key) if decision.key else None
         key = (order.caller.account, order.key, order.command.method(), body_hash, expires)
         first = (self._first[decision.command], (*key, record_id))
-        return together(connection, BEGIN % order.left_ms(), first).fetchone()
+        return together(connection, order.begin(), first).fetchone()
 
     def kept_answer(self, connection: Any, order: Order) -> Done | Refused:
         """The answer that a key already has, as a value."""

@@ -15,6 +15,8 @@ from psycopg import errors
 from banyan.kernel.refusal import Refused, catalogue
 from banyan.runtime.host import clock
 
+RETRY_AFTER_S = 5
+
 
 def roll_back(connection: Any) -> None:
     """Ends a failed transaction; a connection that cannot even do that is closed, and the pool makes another."""
@@ -56,6 +58,8 @@ def wait_or_refuse(error: psycopg.Error, attempt: int, deadline_s: float) -> Non
     """Waits before the next try, or says that time is over. The key makes a second try safe after a lost connection."""
     if isinstance(error, errors.QueryCanceled):
         raise Refused("deadline_past") from None
+    if isinstance(error, errors.LockNotAvailable):  # another holds it for longer than this caller can wait
+        raise Refused("record_busy", retry_after=RETRY_AFTER_S) from None
     if isinstance(error, errors.ProgramLimitExceeded):  # a text too long for an index: no later try takes it either
         raise Refused("too_large", part="text") from None
     pause = random.uniform(0, min(0.05 * 2 ** min(attempt, 5), 1.0))

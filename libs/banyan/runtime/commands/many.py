@@ -22,7 +22,7 @@ from banyan.kernel.refusal import Refused
 from banyan.runtime.commands import access, codec
 from banyan.runtime.commands.collect import collect, same_version
 from banyan.runtime.commands.faults import refusal_of, rolled_back, wait_or_refuse
-from banyan.runtime.commands.orders import BEGIN, KEY_DAYS, Order
+from banyan.runtime.commands.orders import KEY_DAYS, Order
 from banyan.runtime.commands.settled import Settled, settled
 from banyan.runtime.commands.store import Db, subject_of
 from banyan.runtime.commands.write import WAKE, Outcome, write
@@ -126,7 +126,7 @@ def _together(bus: Bus, orders: Sequence[Order], unsealed: bool) -> dict[str, An
     decision = bus.service.decisions[type(command)]
     name = f"{bus.service.name}.{command.method()}.many"
     with telemetry.span(name, orders[0].traceparent) as span, bus.pool.connection() as connection, rolled_back(connection):
-        connection.execute(BEGIN % orders[0].left_ms(), prepare=False)
+        connection.execute(orders[0].begin(), prepare=False)
         now = connection.execute("select banyan_now()").fetchone()[0]  # type: ignore[index]
         fresh, again = _claim(bus, connection, orders)
         context = bus.context(connection, caller, now, command.may)

@@ -16,7 +16,8 @@ KEY_DAYS = 35  # how long a reply is kept under its key
 SYSTEM_TIMEOUT_S = 30.0  # of our own reactions and schedules
 
 # A limit holds from the statement after the one that sets it: so it is set before the one that waits for locks.
-BEGIN = b"begin; set local statement_timeout = %d"
+BEGIN = b"begin; set local statement_timeout = %d; set local lock_timeout = %d"
+ANSWER_MS = 500  # who waits for a lock gives up so long before the deadline, so that the caller still hears that nothing was done
 FIRST = (
     "with fresh as (insert into idempotency (caller, key, method, body_hash, expires_at) values (%s, %s, %s, %s, %s)"
     " on conflict do nothing returning 1)"
@@ -52,9 +53,10 @@ class Order:
         """How long a refusal answers for the key; 0: the next try is a new one."""
         return self.deadline_s if self.binds else 0.0
 
-    def left_ms(self) -> int:
-        """What remains until the deadline, for a limit of the database: at least 1, for 0 would mean none."""
-        return max(1, int((self.deadline_s - clock.epoch_s()) * 1000))
+    def begin(self) -> bytes:
+        """Begins the transaction, with what remains until the deadline as limits in ms: at least 1, for 0 would mean none."""
+        left_ms = max(2, int((self.deadline_s - clock.epoch_s()) * 1000))
+        return BEGIN % (left_ms, max(left_ms - ANSWER_MS, left_ms // 2))
 
     def body_hash(self) -> bytes:
         """What a repeated key is compared by: the command's name and its canonical content."""

@@ -21,7 +21,7 @@ from banyan.runtime.host.service import Service
 
 log = structlog.get_logger()
 RETRIES_S = (0.05, 0.2, 1.0)  # pauses before a reaction is tried again; then it is parked
-PASSING = ("unavailable", "deadline_past", "audit_unsealed")  # not the event's fault: the whole batch waits
+PASSING = ("unavailable", "record_busy", "deadline_past", "audit_unsealed")  # not the event's fault: the whole batch waits
 
 
 def kinds_of(streams: Sequence[str], service: Service) -> dict[str, type[Event]]:
