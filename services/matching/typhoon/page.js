@@ -30,49 +30,58 @@ function worth(r, w) {
 }
 
 // Whether the county's part of the certificate holds with these numbers; the first thing wrong otherwise.
-function verdict({ price, surplus: gains, assigned }) {
-  let pairs = 0, served = 0;
+function verdict({ price, surplus, assigned }) {
+  const whole = (points) => Number.isSafeInteger(points) && points >= 0, count = (n) => n.toLocaleString("zh-CN");
   const taken = new Array(W.x.length).fill(0);
-  const below = price.findIndex((p) => !(p >= 0));
-  if (below >= 0) return `证书不成立：第 ${below + 1} 名社工的价格为负。`;
+  let pairs = 0, served = 0, worthAll = 0, gained = 0, paid = 0;
+  const below = price.findIndex((p) => !whole(p));
+  if (below >= 0) return `证书不成立：第 ${below + 1} 名社工的价格不是不小于 0 的整数。`;
   for (let r = 0; r < Q.serving.length; r++) {
-    const mine = assigned[r], surplus = gains[r];
-    if (!(surplus >= 0)) return `证书不成立：第 ${r + 1} 件求助的盈余为负。`;
+    const mine = assigned[r], gain = surplus[r];
+    if (!whole(gain)) return `证书不成立：第 ${r + 1} 件求助的盈余不是不小于 0 的整数。`;
     for (let w = 0; w < W.x.length; w++) {
       const value = worth(r, w);
       if (value === null) continue;
       pairs++;
-      if (value > surplus + price[w]) return `证书不成立：第 ${r + 1} 件求助与第 ${w + 1} 名社工这一对值 ${value} 分，超过盈余 ${surplus} + 价格 ${price[w]}。`;
+      if (!(value <= gain + price[w])) return `证书不成立：第 ${r + 1} 件求助与第 ${w + 1} 名社工这一对值 ${value} 分，超过盈余 ${gain} + 价格 ${price[w]}。`;
     }
-    if (mine < 0 && surplus !== 0) return `证书不成立：第 ${r + 1} 件没有派到，盈余却不是 0。`;
-    if (mine >= 0) {
-      served++;
-      if (++taken[mine] > W.free[mine]) return `证书不成立：派给第 ${mine + 1} 名社工的多于空闲名额。`;
-      if (worth(r, mine) !== surplus + price[mine]) return `证书不成立：第 ${r + 1} 件所派的一对，价值与盈余 + 价格不相等。`;
+    gained += gain;
+    if (mine === -1) {
+      if (gain !== 0) return `证书不成立：第 ${r + 1} 件没有派到，盈余却不是 0。`;
+      continue;
     }
+    if (!(mine in taken)) return `证书不成立：第 ${r + 1} 件派给了不存在的社工。`;
+    const value = worth(r, mine);
+    if (value === null) return `证书不成立：第 ${r + 1} 件所派的一对不合规则。`;
+    if (++taken[mine] > W.free[mine]) return `证书不成立：派给第 ${mine + 1} 名社工的多于空闲名额。`;
+    if (value !== gain + price[mine]) return `证书不成立：第 ${r + 1} 件所派的一对值 ${value} 分，不等于盈余 ${gain} + 价格 ${price[mine]}。`;
+    served++;
+    worthAll += value;
+    paid += price[mine];
   }
-  return `证书成立：逐一核对 ${pairs.toLocaleString("zh-CN")} 个可行配对（共 ${(Q.serving.length * W.x.length).toLocaleString("zh-CN")} 对），派出 ${served} 件，每一对都不超过、派出的恰好相等。按这些名额价格，任何别的派法在这个县都不会更好。`;
+  return `证书成立：逐一核对 ${count(pairs)} 个可行配对（共 ${count(Q.serving.length * W.x.length)} 对），派出 ${count(served)} 件，每一对都不超过、派出的恰好相等；所派各对共值 ${count(worthAll)} 分，等于盈余 ${count(gained)} 分加名额价格 ${count(paid)} 分。按这些名额价格，任何别的派法在这个县都不会更好。`;
 }
 
 // Each press changes another number of the certificate by one: a price, a surplus, with whom a request is.
-const served = Q.assigned.flatMap((w, r) => (w >= 0 && W.price[w] > 0 ? [r] : []));
-const put = (column, at, value) => column.map((old, n) => (n === at ? value : old));
+const at = (asked) => Q.assigned.flatMap((w, r) => (asked(w) ? [r] : []));
+const changed = [at((w) => W.price[w] > 0), at((w) => w >= 0), at(() => true)].find((some) => some.length);
+const put = (column, place, value) => column.map((old, n) => (n === place ? value : old));
 const forgeries = [
-  (r) => [`把第 ${Q.assigned[r] + 1} 名社工的价格改小 1 分`, { price: put(W.price, Q.assigned[r], W.price[Q.assigned[r]] - 1) }],
   (r) => [`把第 ${r + 1} 件求助的盈余改大 1 分`, { surplus: put(Q.surplus, r, Q.surplus[r] + 1) }],
+  (r) => [`把第 ${Q.assigned[r] + 1} 名社工的价格改小 1 分`, { price: put(W.price, Q.assigned[r], W.price[Q.assigned[r]] - 1) }],
   (r) => [`把第 ${r + 1} 件求助改派给第 ${(Q.assigned[r] + 1) % W.x.length + 1} 名社工`, { assigned: put(Q.assigned, r, (Q.assigned[r] + 1) % W.x.length) }],
-];
+].slice(0, Q.assigned[changed[0]] < 0 ? 1 : W.x.length < 2 ? 2 : 3);
 const written = { price: W.price, surplus: Q.surplus, assigned: Q.assigned };
 let pressed = 0;
 
-const say = (before, changed) => {
-  const begun = performance.now(), said = verdict({ ...written, ...changed });
+const say = (before, other) => {
+  const begun = performance.now(), said = verdict({ ...written, ...other });
   document.getElementById("verdict").textContent = `${before}${said}（用时 ${Math.round(performance.now() - begun)} 毫秒）`;
 };
 document.getElementById("again").addEventListener("click", () => say("", {}));
 document.getElementById("forge").addEventListener("click", () => {
-  const [what, changed] = forgeries[pressed % forgeries.length](served[pressed % served.length]);
+  const [what, other] = forgeries[pressed % forgeries.length](changed[pressed % changed.length]);
   pressed++;
-  say(`${what}：`, changed);
+  say(`${what}：`, other);
 });
 say("", {});
