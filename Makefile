@@ -63,7 +63,7 @@ faults: setup ## 故障：真的杀掉、冻结、切断
 bench: setup ## 性能对比，结果写入 .run/bench.json
 	@$(PY) -m tests.load.bench
 
-bench-matching: setup ## 派案的性能与效果（数十分钟），结果写入 .run/bench-matching.json
+bench-matching: setup ## 派单的性能与效果（数十分钟），结果写入 .run/bench-matching.json
 	@$(PY) -m tests.load.bench_matching
 
 soak: setup ## 浸泡：整个平台在负载下反复被杀、冻结、重启，HOURS 小时（缺省 1，可为小数），最后逐条证明；结果写入 .run/soak.json

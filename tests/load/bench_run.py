@@ -81,7 +81,7 @@ def applied() -> Figures:
     figures: Figures = {}
     for name, (many, candidates) in SIZES.items():
         offers, computed_s, applied_s, (before, most, after) = _applied(many, candidates)
-        bench.progress(f"  {offers} 个派案：算出 {computed_s:.1f} 秒，派出 {applied_s:.1f} 秒，内存最多 {most} MB，之后 {after} MB")
+        bench.progress(f"  {offers} 个派单：算出 {computed_s:.1f} 秒，派出 {applied_s:.1f} 秒，内存最多 {most} MB，之后 {after} MB")
         figures |= {
             f"apply_{name}_offers": offers,
             f"run_{name}_s": computed_s,

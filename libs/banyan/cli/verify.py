@@ -88,7 +88,7 @@ def read_keys(text: bytes) -> dict[str, bytes]:
 
 def command(
     source: Annotated[str, typer.Argument(help="JSON 行文件，或平台网址（配合 --stream），或 matching")],
-    folder: Annotated[Path | None, typer.Argument(help="派案证书所在目录（仅用于 matching）")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="派单证书所在目录（仅用于 matching）")] = None,
     stream: Annotated[str | None, typer.Option(help="事件流名称，如 registry.person")] = None,
     head: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="签名头文件；网址缺省取最新")] = None,
     since: Annotated[
@@ -99,7 +99,7 @@ def command(
     ] = None,
     complete: Annotated[bool, typer.Option("--complete", help="不接受仅有摘要或部分字段的条目（审计记录）")] = False,
 ) -> None:
-    """证明事件流或审计记录完整、派案结果最优；否则指出第一处有误的位置，并以状态码 1 结束。令牌取自环境变量 BANYAN_TOKEN。"""
+    """证明事件流或审计记录完整、派单结果最优；否则指出第一处有误的位置，并以状态码 1 结束。令牌取自环境变量 BANYAN_TOKEN。"""
     try:
         if source == MATCHING and folder:
             said, holds = verify_matching(folder)
