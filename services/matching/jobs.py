@@ -48,11 +48,12 @@ def compute(work: Work) -> None:
     """Computes a run from the state that was kept for it; a killed one begins again from the same, unless the platform counts by
     another table since."""
     record = _record(work, work.id)
-    with work.bus.own_db() as db:
-        names = run_files.names_of(db, record.id)
-        if names is None or names.table != TABLE_VERSION:
-            _keep_state(db, record, snapshot(db, record))
     try:
+        _require_attempts_left(work, record, ended=work.attempt - 1)
+        with work.bus.own_db() as db:
+            names = run_files.names_of(db, record.id)
+            if names is None or names.table != TABLE_VERSION:
+                _keep_state(db, record, snapshot(db, record))
         if _solved(work, record):
             work.bus.system(FinishRun(run_id=record.id, summary=_found(work, record)[0]), f"finish:{record.id}")
     except Refused as refused:
@@ -62,25 +63,39 @@ def compute(work: Work) -> None:
 @job(waiting=confirmed_runs)
 def send_out(work: Work) -> None:
     """Sends a result out in one step; where the state has moved on, it is repaired, or computed anew, for the state as it is."""
-    record, renewed = _record(work, work.id.removesuffix(SENDING)), False
-    moved_on = None
-    for _ in range(TRIES):
+    record = _record(work, work.id.removesuffix(SENDING))
+    try:
+        _require_attempts_left(work, record, ended=work.attempt - 1)
+        _send_out(work, record)
+    except Refused as refused:
+        _fail(work, record, refused)
+
+
+def _require_attempts_left(work: Work, record: Run, ended: int) -> None:
+    """Refuses `run_interrupted` where so many attempts were ended half-way, most likely for want of memory, that no further
+    one is made: the run's place is to be free for another."""
+    with work.bus.own_db() as db:
+        most = db.context.figure("run_attempts_most", division=record.division)
+    if ended >= most:
+        raise Refused("run_interrupted", run_id=record.id, attempts=ended)
+
+
+def _send_out(work: Work, record: Run) -> None:
+    renewed = False
+    for left in reversed(range(TRIES)):
         renewed = _kept_anew(work, record) or renewed
         try:
             if not _solved(work, record):
-                return None
+                return
             summary, pairs, moved = _found(work, record)
             summary = replace(summary, renewed=renewed)
             command = ApplyRun(run_id=record.id, pairs=pairs, summary=summary, moved=moved)
             key = f"apply:{record.id}:{summary.certificate_digest}"
             work.bus.system(command, key, binds=False, seconds=APPLY_S)
-            return None
+            return
         except Refused as refused:
-            if refused.code != "run_moved_on":
-                return _fail(work, record, refused)
-            moved_on = refused
-    assert moved_on is not None, "every try moved on"
-    return _fail(work, record, moved_on)
+            if refused.code != "run_moved_on" or not left:
+                raise
 
 
 def _record(work: Work, id: str) -> Run:
@@ -125,7 +140,8 @@ def _keep_state(db: Db, record: Run, taken: Snapshot, before: Names | None = Non
 def _solved(work: Work, record: Run) -> bool:
     """Whether there is a certificate for the state that is kept; False where this process is to stop or the run ended.
 
-    Refuses `run_failed` where the solver gave up; one that was killed is tried again with the job.
+    Refuses `run_failed` where the solver gave up; one that was killed is tried again with the job, unless that was the last
+    attempt (`run_interrupted`).
     """
     with scratch.folder() as folder:
         with work.bus.own_db() as db:
@@ -150,7 +166,7 @@ def _computed(work: Work, record: Run, folder: Path, floor_percent: int) -> bool
     progress = folder / "progress"
 
     def look() -> bool:
-        _note(work, progress)
+        _shown(work, progress)
         return work.stop() or _record(work, record.id).state != record.state
 
     with progress.open("wb") as told, tempfile.TemporaryFile() as trouble:
@@ -159,21 +175,22 @@ def _computed(work: Work, record: Run, folder: Path, floor_percent: int) -> bool
             if not apart.ended(solver, look):
                 return False
         said = apart.last_words(trouble)
-    _note(work, progress)
+    _shown(work, progress)
     if solver.returncode < 0:
+        _require_attempts_left(work, record, ended=work.attempt)
         raise RuntimeError(f"the solver was killed by signal {-solver.returncode}: {said}")
     if solver.returncode:
         raise Refused("run_failed", run_id=record.id, trouble=said)
     return True
 
 
-def _note(work: Work, progress: Path) -> None:
-    """Notes how many requests have no better worker at the prices found so far."""
+def _shown(work: Work, progress: Path) -> None:
+    """Shows how many requests have no better worker at the prices found so far."""
     lines = progress.read_text().split("\n")[:-1]
     if lines:
         better, every = (int(number) for number in lines[-1].split())
         if work.done != every - better:
-            work.note(every - better, every, ())
+            work.show(every - better, every)
 
 
 def _found(work: Work, record: Run) -> tuple[Summary, tuple[Pair, ...], tuple[Pair, ...]]:

@@ -23,6 +23,7 @@ from tests.flows.matching_platform import Platform, matching_on, triaged, worker
 from tests.rules.matching_given import COUNTY, DUTY, NOW, TOWN, by, caller
 
 BANDS = Figure(name="run_load_bands", since=NOW.date(), value=[[50, 300]], unit="", source="test")
+ATTEMPTS = 4
 FAR = caller("acc-far", ("duty_officer", "350100000000"))
 
 
@@ -116,6 +117,25 @@ def test_a_solver_that_is_killed_begins_again(platform: Platform, monkeypatch: p
     assert "signal 9" in (run_of(platform, id).trouble or "")
     assert jobs.turn(platform.bus) == 2, "computed, and sent out, as was ordered"
     assert run_of(platform, id).state == "applied"
+
+
+def test_a_solver_that_is_killed_again_and_again_ends_the_run_and_the_place_is_free_for_another(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = triaged(platform)
+    id = started(platform, apply_at_once=True)
+    monkeypatch.setattr(jobs, "RETRY_S", (0,))
+    finished = []
+    for _ in range(ATTEMPTS):
+        killing = threading.Thread(target=_kill_solver, daemon=True)
+        killing.start()
+        finished.append(jobs.turn(platform.bus))
+        killing.join()
+    assert finished == [0, 0, 0, 1], "the last one ends the run"
+    assert (run_of(platform, id).state, run_of(platform, id).ended_reason) == ("failed", "run_interrupted")
+    assert platform.request(waiting).offer is None
+    other = started(platform, apply_at_once=True)
+    assert jobs.turn(platform.bus) == 2 and run_of(platform, other).state == "applied"
 
 
 def test_a_solver_that_gives_up_ends_the_run_and_the_place_is_free_for_another(

@@ -16,6 +16,7 @@ import pytest
 
 from banyan.contracts import matching as m
 from banyan.kernel.context import Caller
+from banyan.kernel.policy import Figure
 from banyan.kernel.refusal import Refused
 from banyan.runtime.host import apart, jobs
 from services.matching.optimum.certificate import CERTIFICATE
@@ -26,6 +27,7 @@ from tests.rules.matching_given import (
     COUNTY,
     DUTY,
     LEAD,
+    NOW,
     PROVINCIAL,
     SYSTEM,
     TOWN,
@@ -203,6 +205,35 @@ def test_a_process_killed_half_way_leaves_no_solver_and_no_lock_and_its_run_begi
     workers(platform, 2)
     waiting = triaged(platform)
     id = start(platform, apply_at_once=True)
+    kill_half_way(platform)
+    digest = platform.rows("select digest from run_file where run_id = %s", id)
+    assert list(tmp_path.glob("banyan-*/*/inputs.npz")), "the killed one could not clear its folder"
+    assert platform.rows("select attempts from job where id = %s", id) == [(1,)], "it counts as an attempt"
+    assert jobs.turn(platform.bus) == 2
+    view = platform.ask(DUTY, m.GetRun(run_id=id))
+    assert view.state == "applied" and asked(platform, waiting)
+    assert digest == [(view_digest(platform, id),)]
+    assert list(tmp_path.glob("banyan-*/*")) == [], "what it was computed from lies nowhere but in the database"
+
+
+def test_a_run_whose_process_is_killed_as_often_as_it_may_be_ends_and_its_place_is_free(
+    postgres: Any, tmp_path: Path
+) -> None:
+    once = Figure(name="run_attempts_most", since=NOW.date(), value=1, unit="次", source="test")
+    with matching_on(postgres.url, tmp_path, [once]) as platform:
+        workers(platform, 1)
+        waiting = triaged(platform)
+        id = start(platform)
+        kill_half_way(platform)
+        assert jobs.turn(platform.bus) == 1
+        view = platform.ask(DUTY, m.GetRun(run_id=id))
+        assert (view.state, view.ended_reason) == ("failed", "run_interrupted")
+        done(platform)
+        assert asked(platform, waiting) == "a-w0"
+
+
+def kill_half_way(platform: Platform) -> None:
+    """Kills a process while its solver works; the solver goes with it."""
     process = jobs_processes.started(platform.app.settings, "matching")
     until(lambda: solvers(process.pid))
     (solver,) = solvers(process.pid)
@@ -211,13 +242,6 @@ def test_a_process_killed_half_way_leaves_no_solver_and_no_lock_and_its_run_begi
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     until(lambda: gone(solver))
-    digest = platform.rows("select digest from run_file where run_id = %s", id)
-    assert list(tmp_path.glob("banyan-*/*/inputs.npz")), "the killed one could not clear its folder"
-    assert jobs.turn(platform.bus) == 2
-    view = platform.ask(DUTY, m.GetRun(run_id=id))
-    assert view.state == "applied" and asked(platform, waiting)
-    assert digest == [(view_digest(platform, id),)]
-    assert list(tmp_path.glob("banyan-*/*")) == [], "what it was computed from lies nowhere but in the database"
 
 
 def view_digest(platform: Platform, run_id: str) -> str:

@@ -2,6 +2,7 @@
 
 A service declares what waits and how one is done; `turn` runs what waits and nobody else runs. The lock is the database
 session's: it is gone with the process that held it. A chunk that was done but not noted is done again without effect.
+An attempt counts from its beginning, so that one whose whole process is killed counts too; what ends by `stop` does not.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ create table job_row (
     primary key (job_id, row));
 """
 START = "insert into job (id) values (%s) on conflict do nothing"
-READ = "select done, refused, attempts from job where id = %s and not_before <= now() and finished_at is null"
+BEGIN = (
+    "update job set attempts = attempts + 1 where id = %s and not_before <= now() and finished_at is null"
+    " returning done, refused, attempts"
+)
+SHOW = "update job set done = %s, total = %s, trouble = null, touched_at = now() where id = %s"
 NOTE = (
     "update job set done = %s, total = %s, refused = refused + %s, attempts = 0, trouble = null, touched_at = now()"
     " where id = %s"
@@ -44,7 +49,8 @@ NOTE_ROW = (
     " from unnest(%s::bigint[], %s::text[], %s::jsonb[]) n(row, code, facts) on conflict do nothing"
 )
 FINISH = "update job set finished_at = now(), trouble = null where id = %s"
-FAIL = "update job set attempts = attempts + 1, trouble = %s, not_before = now() + %s, touched_at = now() where id = %s"
+FAIL = "update job set trouble = %s, not_before = now() + %s, touched_at = now() where id = %s"
+STOPPED = "update job set attempts = greatest(attempts - 1, 0) where id = %s"
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,14 @@ class Job:
 
 @dataclass
 class Run:
-    """One job in progress. `done` rows were taken in before; `note` says how far it is now, and what was refused."""
+    """One job in progress. `done` rows were taken in before; `note` says how far it is now, and what was refused.
+    `attempt` counts from 1 since rows were last taken in."""
 
     id: str
     bus: Bus
     done: int = 0
     refused: int = 0
+    attempt: int = 1
     stop: Callable[[], bool] = field(default=lambda: False)
 
     def note(self, done: int, total: int | None, refusals: Sequence[tuple[int, Refused]]) -> None:
@@ -76,6 +84,12 @@ class Run:
             kept = connection.execute(NOTE_ROW, (self.id, rows, codes, facts)).rowcount if rows else 0
             connection.execute(NOTE, (done, total, kept, self.id))
         self.done, self.refused = done, self.refused + kept
+
+    def show(self, done: int, total: int | None) -> None:
+        """Shows progress that nobody keeps: the next attempt begins anew."""
+        with self.bus.pool.connection() as connection:
+            connection.execute(SHOW, (done, total, self.id))
+        self.done = done
 
 
 JOBS: list[Job] = []
@@ -111,20 +125,22 @@ def _run(bus: Bus, declared: Job, id: str, stop: Callable[[], bool]) -> bool:
         if connection is None:
             return False
         connection.execute(START, (id,))
-        row = connection.execute(READ, (id,)).fetchone()
+        row = connection.execute(BEGIN, (id,)).fetchone()
         if row is None:
             return False
+        done, refused, attempt = row
+        run = Run(id, bus, done, refused, attempt, stop)
         try:
-            run = Run(id, bus, row[0], row[1], stop)
             declared.work(run)
         except Exception as error:
-            pause = dt.timedelta(seconds=RETRY_S[min(row[2], len(RETRY_S) - 1)])
+            pause = dt.timedelta(seconds=RETRY_S[min(run.attempt, len(RETRY_S)) - 1])
             connection.execute(FAIL, (repr(error)[:500], pause, id))
             log.warning("后台任务未完成，将重试", job=declared.name, id=id, error=repr(error), pause_s=pause.seconds)
             return False
         finally:
             memory.trim()
         if stop():
+            connection.execute(STOPPED, (id,))
             return False
         connection.execute(FINISH, (id,))
         return True
