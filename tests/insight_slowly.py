@@ -111,19 +111,14 @@ class Slowly:
             if event.at >= self.end:
                 break
             _tell(found.setdefault(event.request_id, _Request(event.request_id, event.at)), event)
-        for id, place in self._counties(found).items():
-            found[id].division = place
+        for id in found.keys() & self._protected_in_the_end():
+            found[id].division = f"{found[id].division[:6]}000000"
         begin = None if since is None else dt.datetime.combine(since, dt.time(), SHANGHAI)
         return [r for r in found.values() if self._inside(area, r.division) and (begin is None or r.taken_at >= begin)]
 
-    def _counties(self, found: Mapping[str, Any]) -> dict[str, str]:
-        """Where those lie that an event after the last one of this view, or that one, says are protected."""
-        later = self.world.said["matching.request"]
-        return {
-            event.request_id: event.division  # type: ignore[attr-defined]
-            for event in (said.event for said in later)
-            if event.protected and event.request_id in found  # type: ignore[attr-defined]
-        }
+    def _protected_in_the_end(self) -> set[str]:
+        """Requests that any event says are protected, also one after the last of this view."""
+        return {s.event.request_id for s in self.world.said["matching.request"] if s.event.protected}  # type: ignore[attr-defined]
 
     def ever_protected(self) -> set[str]:
         """Requests that are protected by the last that was ever said."""

@@ -167,7 +167,8 @@ class World:
         match pick.randrange(12):
             case 0:
                 protected = terms["protected"] or pick.random() < 0.5
-                place = f"{terms['division'][:6]}000000" if protected else terms["division"]
+                here = terms["division"] if terms["protected"] or pick.random() < 0.5 else pick.choice(VILLAGES)
+                place = f"{here[:6]}000000" if protected else here
                 terms |= {"urgency": pick.randrange(4), "protected": protected, "division": place}
                 more = {"confidentiality": "ordinary", "functions": (), "direct": False}
                 self.say(self._of(id, matching.RequestTriaged, **more))

@@ -21,10 +21,13 @@ from services.insight.tables import ARRAYS, ASSIGNMENT, PERSON, REQUEST, WORKER,
 
 Batch = Sequence[tuple[Envelope, Event]]
 PLACES = "insert into place (code) select distinct unnest(%s::text[]) on conflict do nothing"
+OWN_COUNTY = "left(r.division, 6) || '000000'"
 COARSER = (
-    "update request r set division = n.division from unnest(%s::text[], %s::bigint[], %s::text[]) n(key, position, division)"
-    " where r.request_id = n.key and r.from_pos < n.position and r.division <> n.division"
+    f"with coarser as (update request r set division = {OWN_COUNTY} from unnest(%s::text[], %s::bigint[]) n(key, position)"
+    f" where r.request_id = n.key and r.from_pos < n.position and r.division <> {OWN_COUNTY} returning r.division)"
+    " insert into place (code) select distinct division from coarser on conflict do nothing"
 )
+"""Earlier rows of a case that became protected, each into the county in which it lay then; a county is itself."""
 DAYS = (
     "insert into known_day (stream, on_day, position) select %s, d, p from unnest(%s::date[], %s::bigint[]) n(d, p)"
     " on conflict (stream, on_day) do update set position = greatest(known_day.position, excluded.position)"
@@ -46,16 +49,15 @@ def fold_assignment(batch: Batch, db: Db) -> None:
 
 @projects("matching.request")
 def fold_request(batch: Batch, db: Db) -> None:
-    """Requests by the instant that the event says; a protected one lies in its county from its first day on."""
+    """Requests by the instant that the event says; a protected one lies in a county from its first day on."""
     _fold(db, REQUEST, Succession, batch, lambda _, event: (event.request_id, event.at), request.after)
     protected = {
-        event.request_id: (envelope.position, event.division)
+        event.request_id: envelope.position
         for envelope, event in batch
         if isinstance(event, matching.OfRequest) and event.protected
     }
     if protected:
-        positions, divisions = zip(*protected.values(), strict=True)
-        db.run(COARSER, (list(protected), list(positions), list(divisions)))
+        db.run(COARSER, (list(protected), list(protected.values())))
 
 
 @projects("matching.worker")

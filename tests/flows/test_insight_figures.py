@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from banyan.contracts import insight
+from banyan.contracts import insight, matching
 from banyan.kernel.context import SHANGHAI
 from banyan.kernel.refusal import Refused
 from banyan.runtime.events import lag
@@ -113,6 +113,34 @@ def test_who_became_protected_is_no_number_below_the_county_for_the_days_before_
         assert (listed.total, listed.not_shown) == (len(listed.items), 0)
         county = running.ask(insight.ListRequests(division=f"{village[:6]}000000", on=on, figure="taken", limit=500))
         assert county.not_shown > 0
+
+
+def test_who_moved_before_being_protected_is_a_number_in_the_county_of_each_time(running: Insight) -> None:
+    first, then, county = "350128001001", "350203001001", "350128000000"
+    terms = {"request_id": "q-moved", "field": "family", "client_group": "child", "urgency": 1}
+    triage = {"confidentiality": "ordinary", "functions": (), "direct": False}
+    world = running.world
+
+    def triaged(division: str, protected: bool) -> None:
+        world.now += dt.timedelta(days=1)
+        event = matching.RequestTriaged(at=world.now, division=division, protected=protected, **terms, **triage)
+        world.say(event)
+        running.take()
+
+    triaged(first, protected=False)
+    on = world.today
+    triaged(then, protected=False)
+    triaged(f"{then[:6]}000000", protected=True)
+
+    def seen(area: str, on: dt.date) -> tuple[int, int]:
+        listed = running.ask(insight.ListRequests(division=area, on=on, figure="taken", limit=500))
+        return listed.total, listed.not_shown
+
+    assert (seen(first, on), seen(county, on), seen(f"{then[:6]}000000", on)) == ((0, 0), (1, 1), (0, 0))
+    assert (seen(then, on + dt.timedelta(days=1)), seen(county, world.today)) == ((0, 0), (0, 0))
+    assert seen(f"{then[:6]}000000", on + dt.timedelta(days=1)) == (1, 1)
+    assert seen("350100000000", on) == (0, 0), "Pingtan reports to the province, also as a county"
+    assert running.replay().equal
 
 
 def _before_protection(world: World) -> list[tuple[str, dt.date]]:
