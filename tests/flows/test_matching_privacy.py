@@ -10,6 +10,7 @@ import pytest
 from banyan.contracts import matching as m
 from banyan.contracts.matching_shapes import Contact, Point
 from banyan.kernel.refusal import Refused
+from services.matching.schedules import ALIASES, ERASED
 from tests.flows.matching_platform import Platform, matching_on, taken, triaged, workers
 from tests.rules.matching_given import (
     COUNTY,
@@ -145,7 +146,9 @@ def test_a_request_whose_key_alone_was_destroyed_by_a_restore_is_erased_wholly(p
     assert platform.request(other).erased_on is None
 
 
-def test_a_client_whom_the_registry_does_not_know_is_erased_with_all_requests_at_an_officer_s_word(platform: Platform) -> None:
+def test_a_client_whom_the_registry_does_not_know_is_erased_with_all_requests_at_an_officer_s_word(
+    platform: Platform,
+) -> None:
     id = triaged(platform, client_id=None, story="与儿子争执")
     client = platform.request(id).client_id
     again = taken(platform, client_id=client)
@@ -153,4 +156,15 @@ def test_a_client_whom_the_registry_does_not_know_is_erased_with_all_requests_at
     assert platform.rows("select wrapped from person_key where person_id = %s", client) == [(None,)]
     platform.tick(seconds=1)
     assert [platform.request(one).client_name for one in (id, again)] == [None, None]
-    assert platform.rows("select row ->> 'reason' from audit where row ->> 'method' = 'erase_client' and row ? 'reason'")
+    assert platform.rows(
+        "select row ->> 'reason' from audit where row ->> 'method' = 'erase_client' and row ? 'reason'"
+    )
+
+
+def test_those_erased_or_merged_are_followed_by_index_however_many_requests_there_are(platform: Platform) -> None:
+    with platform.pool.connection() as connection, connection.transaction():
+        connection.execute("set local enable_seqscan = off")
+        for sql in (ALIASES, ERASED):
+            plan = str(connection.execute(f"explain {sql}", {"batch": 500}).fetchall())
+            assert "using request_subject on request" in plan and "Seq Scan on request" not in plan, plan
+    assert "request_client" in plan and "person_key_destroyed" in plan
