@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from banyan.contracts import matching as m
 from banyan.contracts import matching_shapes as shapes
@@ -20,23 +19,36 @@ from services.matching.domain.taking import CRISIS
 from services.matching.lists import OPEN, PROTECTED, conditions
 from services.matching.tables import UNSENT, WITH_DUTY
 
-OWN_FIGURE = (
-    "(select (value ->> urgency::int)::bigint from jsonb_to_recordset(%({0})s::jsonb) as area (begins text, place int, value jsonb)"
-    " where starts_with(division, begins) order by place limit 1)"
-)
-STARTED_BY = f"iso_instant(body #>> '{{accepted_at}}') + {OWN_FIGURE.format('start_hours')} * interval '1 hour'"
-SOON = f"%(now)s + {OWN_FIGURE.format('board_soon_minutes')} * interval '1 minute'"
-KINDS = {
-    "crisis": (f"urgency = {CRISIS} and {OPEN} and due = 'crisis'", "taken_at", "due_at"),
-    "mine": (f"holder_account = %(account)s and {UNSENT} and due <> 'crisis'", "taken_at", "due_at"),
-    "held": (f"{WITH_DUTY} and due <> 'crisis'", "taken_at", "due_at"),
-    "report_open": (f"report_due_at is not null and report_receipt is null and {OPEN}", "taken_at", "report_due_at"),
-    "start_overdue": (f"state = 'accepted' and {STARTED_BY} <= %(now)s", STARTED_BY, STARTED_BY),
-    "offer_ending": (f"state = 'dispatched' and due = 'expire' and {OPEN} and due_at <= {SOON}", "due_at", "due_at"),
-}
-"""kind → (condition, what it is sorted by within its urgency, when it is due); most urgent kind first."""
+KINDS = ("crisis", "mine", "held", "report_open", "start_overdue", "offer_ending")
+"""The bands of the board, the most urgent first."""
 KEY = "band, calm, at, id"
 BEFORE_ALL = "-1|0|1970-01-01T00:00:00+00:00|"
+LINES = f"""
+select band, 0, %(now)s::timestamptz, '', kind, null, null, count(*) from board group by band, kind
+union all select {KEY}, kind, due, true, 1 from board where hidden
+union all (select {KEY}, kind, due, false, 1 from board where not hidden
+    and ({KEY}) > (%(after_band)s, %(after_calm)s, %(after_at)s, %(after_id)s) order by {KEY} limit %(limit)s)
+"""
+"""In one pass: how many of each kind (without an id), all that is protected, and a page of what is not."""
+Place = tuple[int, int, datetime, str]
+
+
+class Line(NamedTuple):
+    """A row of `LINES`: where it stands, what it is, whether it is protected."""
+
+    band: int
+    calm: int
+    at: datetime
+    id: str
+    kind: str
+    due: datetime
+    hidden: bool | None
+    many: int
+
+    @property
+    def place(self) -> Place:
+        """What the board is sorted by."""
+        return self.band, self.calm, self.at, self.id
 
 
 @answers(m.DutyBoard)
@@ -44,57 +56,72 @@ def duty_board(query: m.DutyBoard, context: Context, db: Db) -> shapes.Board:
     """A page of the board. A protected case is listed for those who may know of it and is a number for all others."""
     if query.division and not context.holds(query.may, query.division):
         raise Refused("not_found", division=query.division)
-    board, asked = _board(query, context, db)
-    counts = dict.fromkeys(KINDS, 0) | dict(db.rows(f"{board} select kind, count(*) from board group by kind", asked))
-    unknown = _unknown(board, asked, context, db)
-    many = f"{board} select count(*) from board where id = any(%(unknown)s)"
-    not_shown = db.rows(many, asked | {"unknown": unknown})[0][0] if unknown else 0
-    rows = db.rows(
-        f"{board} select {KEY}, kind, due from board where id <> all(%(unknown)s) and ({KEY}) >"
-        f" (%(after_band)s, %(after_calm)s, %(after_at)s, %(after_id)s) order by {KEY} limit %(limit)s",
-        asked | {"unknown": unknown, "limit": query.limit + 1} | _after(query.after),
-    )
-    page = rows[: query.limit]
-    found = db.records(Request, "id = any(%(ids)s)", {"ids": [row[3] for row in page]})
+    after = _after(query.after)
+    lines = [Line(*row) for row in db.rows(*_board(query, after, context, db))]
+    protected = [line for line in lines if line.hidden]
+    known = _known([line.id for line in protected], context, db)
+    shown = [line for line in lines if line.hidden is False]
+    shown += [line for line in protected if line.id in known and line.place > after]
+    shown.sort(key=lambda line: line.place)
+    page = shown[: query.limit]
+    found = db.records(Request, "id = any(%(ids)s)", {"ids": [line.id for line in page]})
     requests = {request.id: request for request in found}
     return shapes.Board(
         at=context.now,
         call_first=tuple(context.figure("crisis_numbers")),
-        counts=counts,
-        not_shown=not_shown,
-        items=tuple(item(kind, requests[id], due, context) for *_, id, kind, due in page),
+        counts=dict.fromkeys(KINDS, 0) | {line.kind: line.many for line in lines if not line.id},
+        not_shown=sum(line.id not in known for line in protected),
+        items=tuple(item(line.kind, requests[line.id], line.due, context) for line in page),
         on_duty=_on_duty(query, context, db),
-        next=_cursor(*page[-1][:4]) if len(rows) > query.limit else None,
+        next=_cursor(*page[-1].place) if len(shown) > query.limit else None,
     )
 
 
-def _board(query: m.DutyBoard, context: Context, db: Db) -> tuple[str, dict[str, Any]]:
-    """The statement's beginning that names the board, and its parameters."""
+def _board(query: m.DutyBoard, after: Place, context: Context, db: Db) -> tuple[str, dict[str, Any]]:
+    """The statement of the lines, and its parameters."""
     parts, asked = conditions(db, query.division)
     within = " and ".join(parts)
     arms = (
-        f"select {band} as band, {CRISIS} - urgency as calm, {at} as at, id, '{kind}' as kind, {due} as due, {PROTECTED} as hidden"
-        f" from request where {condition} and {within}"
-        for band, (kind, (condition, at, due)) in enumerate(KINDS.items())
+        f"select {KINDS.index(kind)} as band, {CRISIS} - urgency as calm, {at} as at, id, '{kind}' as kind, {due} as due,"
+        f" {PROTECTED} as hidden from request where {condition} and {within}"
+        for kind, (condition, at, due) in _kinds(context).items()
     )
-    asked |= {
-        "now": context.now,
-        "account": context.actor,
-        **{name: _by_area(name, context) for name in ("board_soon_minutes", "start_hours")},
+    asked |= {"now": context.now, "account": context.actor, "limit": query.limit + 1}
+    asked |= dict(zip(("after_band", "after_calm", "after_at", "after_id"), after, strict=True))
+    return f"with board as materialized ({' union all '.join(arms)}) {LINES}", asked
+
+
+def _kinds(context: Context) -> dict[str, tuple[str, str, str]]:
+    """kind → (condition, what it is sorted by within its urgency, when it is due)."""
+    started_by = f"accepted_at + {_own_figure('start_hours', context)} * interval '1 hour'"
+    soon = f"%(now)s + {_own_figure('board_soon_minutes', context)} * interval '1 minute'"
+    return {
+        "crisis": (f"urgency = {CRISIS} and {OPEN} and due = 'crisis'", "taken_at", "due_at"),
+        "mine": (f"holder_account = %(account)s and {UNSENT} and due <> 'crisis'", "taken_at", "due_at"),
+        "held": (f"{WITH_DUTY} and due <> 'crisis'", "taken_at", "due_at"),
+        "report_open": (
+            f"report_due_at is not null and report_receipt is null and {OPEN}",
+            "taken_at",
+            "report_due_at",
+        ),
+        "start_overdue": (f"state = 'accepted' and {started_by} <= %(now)s", started_by, started_by),
+        "offer_ending": (f"state = 'dispatched' and due = 'expire' and due_at <= {soon}", "due_at", "due_at"),
     }
-    return f"with board as ({' union all '.join(arms)})", asked
 
 
-def _by_area(name: str, context: Context) -> str:
-    """A figure by urgency for `OWN_FIGURE`: each request's own division decides, not the one that is asked for."""
-    rows = enumerate(context.policy.by_area(name, context.today))
-    return json.dumps([{"begins": begins, "place": place, "value": value} for place, (begins, value) in rows])
+def _own_figure(name: str, context: Context) -> str:
+    """SQL of a figure by urgency: each request's own division decides, not the one that is asked for."""
+    whens = (
+        f"when starts_with(division, '{begins}') then array[{', '.join(str(int(each)) for each in value)}]"
+        for begins, value in context.policy.by_area(name, context.today)
+    )
+    return f"(case {' '.join(whens)} end)[urgency::int + 1]"
 
 
-def _unknown(board: str, asked: dict[str, Any], context: Context, db: Db) -> list[str]:
-    """The protected requests on the board that the caller may not know of."""
-    protected = db.records(Request, f"id in ({board} select id from board where hidden)", asked)
-    return [request.id for request in protected if not may_know(request, context)]
+def _known(ids: list[str], context: Context, db: Db) -> set[str]:
+    """Those protected requests of which the caller may know."""
+    protected = db.records(Request, "id = any(%(ids)s)", {"ids": ids}) if ids else []
+    return {request.id for request in protected if may_know(request, context)}
 
 
 def item(kind: str, request: Request, due: datetime, context: Context) -> shapes.BoardItem:
@@ -151,11 +178,11 @@ def _cursor(band: int, calm: int, at: datetime, id: str) -> str:
     return f"{band}|{calm}|{at.isoformat()}|{id}"
 
 
-def _after(cursor: str | None) -> dict[str, Any]:
+def _after(cursor: str | None) -> Place:
     """Where the last page ended; refuses `bad_input` for what is no cursor of this board."""
     try:
         band, calm, at, id = (cursor or BEFORE_ALL).split("|")
-        return {"after_band": int(band), "after_calm": int(calm), "after_at": _instant(at), "after_id": id}
+        return int(band), int(calm), _instant(at), id
     except ValueError:
         raise Refused("bad_input", field="after", detail="not a cursor of this board") from None
 

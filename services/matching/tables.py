@@ -50,6 +50,7 @@ REQUEST_TABLE = aggregate_table(
     kept("household_id"),
     kept("taken_by"),
     kept("taken_at", as_="instant"),
+    kept("accepted_at", as_="instant"),
     kept("due_at", as_="instant"),
     kept("due"),
     kept("report_due_at", "report.due_at", as_="instant"),
