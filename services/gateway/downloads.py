@@ -20,6 +20,7 @@ from services.gateway import reading
 from services.gateway.backend import Backend, Client, backend_of
 from services.gateway.edge import Handler
 
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 
@@ -97,9 +98,10 @@ def etag(part: FilePart) -> str:
 
 
 def headers_of(part: FilePart, length: int) -> dict[str, str]:
-    """How a browser takes it: under its 中文 name (RFC 5987), never shown in the page."""
+    """How a browser takes it: under its 中文 name (RFC 5987), never shown in the page; what reads no such name takes a plain one."""
     ending = part.name.rpartition(".")[2]
-    plain = f"file.{ending}" if ending.isascii() and ending.isalnum() else "file"
+    plain = f"file.{ending}" if PLAIN.fullmatch(ending) else "file"
+    plain = part.name if PLAIN.fullmatch(part.name) else plain
     return {
         "Accept-Ranges": "bytes",
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(part.name, safe='')}",

@@ -178,7 +178,7 @@ def _computed(work: Work, record: Run, folder: Path, floor_percent: int) -> bool
     _shown(work, progress)
     if solver.returncode < 0:
         _require_attempts_left(work, record, ended=work.attempt)
-        raise RuntimeError(f"the solver was killed by signal {-solver.returncode}: {said}")
+        raise RuntimeError(f"计算进程被信号 {-solver.returncode} 终止{said and '：' + said}")
     if solver.returncode:
         raise Refused("run_failed", run_id=record.id, trouble=said)
     return True

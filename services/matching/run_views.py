@@ -55,7 +55,7 @@ def get_run(query: m.GetRun, context: Context, db: Db) -> m.RunView:
 def find_runs(query: m.FindRuns, context: Context, db: Db) -> m.RunViews:
     """Runs within the caller's reach, newest first: their ids follow the order in which they were started."""
     where = f"{db.jurisdiction()} and id < %(before)s order by id desc limit {query.limit + 1}"
-    found = db.records(Run, where, {"before": query.cursor or "~"})
+    found = db.records(Run, where, {"before": query.after or "~"})
     page = found[: query.limit]
     items = tuple(_view(db, run) for run in page)
     return m.RunViews(items=items, next=page[-1].id if len(found) > query.limit else None)

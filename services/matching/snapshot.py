@@ -22,6 +22,7 @@ from services.matching.domain import pairing
 from services.matching.domain.place import reckoned
 from services.matching.domain.request import OPEN, Need
 from services.matching.domain.run import Run
+from services.matching.domain.run_options import options
 from services.matching.domain.taking import CRISIS
 from services.matching.domain.worker import Worker
 from services.matching.optimum.problem import NAMED, SERVING, Band, Problem, serving_of
@@ -71,16 +72,16 @@ def snapshot(db: Db, run: Run) -> Snapshot:
     workers = [w for w in db.each(Worker, WORKERS) if pairing.available(w, context.today)]
     offered_to = tuple(r.offer.worker_id if r.offer else None for r in requests)
     waited = tuple(max(0, (context.today - r.taken_at.astimezone(SHANGHAI).date()).days) for r in requests)
+    bands, floor = options(context, division)
     problem = Problem(
         workers=_workers(workers, Counter(offered_to), context),
         request_ids=[f"r{n}" for n in range(1, len(requests) + 1)],
         **_needs(requests, context),
         serving=_serving(requests, waited, context),
         named=_named(requests, workers),
-        bands=tuple(Band(*band) for band in context.figure("run_load_bands", division=division)),
+        bands=tuple(Band(*band) for band in bands),
     )
     ids = (tuple(r.id for r in requests), tuple(w.id for w in workers))
-    floor = int(context.figure("run_floor_percent", division=division))
     stands = "\n".join((problem.digest, str(floor), *map(str, offered_to), *ids[0], *ids[1]))
     names = Names(
         state=hashlib.sha256(stands.encode()).hexdigest(),

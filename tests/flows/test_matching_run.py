@@ -114,7 +114,7 @@ def test_a_solver_that_is_killed_begins_again(platform: Platform, monkeypatch: p
     monkeypatch.setattr(jobs, "RETRY_S", (0,))
     threading.Thread(target=_kill_solver, daemon=True).start()
     assert jobs.turn(platform.bus) == 0
-    assert "signal 9" in (run_of(platform, id).trouble or "")
+    assert "信号 9" in (run_of(platform, id).trouble or "")
     assert jobs.turn(platform.bus) == 2, "computed, and sent out, as was ordered"
     assert run_of(platform, id).state == "applied"
 

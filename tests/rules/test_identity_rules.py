@@ -227,6 +227,8 @@ def test_a_figure_is_set_with_its_source() -> None:
         (replace(FIGURE, value={"a": [0.5]}), PROVINCE, (), "bad_input"),
         (replace(FIGURE, source=""), PROVINCE, (), "bad_input"),
         (FIGURE, PROVINCE, (replace(FIGURE, unit="minutes"),), "unit_differs"),
+        (replace(FIGURE, value="a day"), PROVINCE, (FIGURE,), "bad_input"),
+        (replace(FIGURE, value=[24]), PROVINCE, (FIGURE,), "bad_input"),
         (FIGURE, CITY, (), "not_found"),
         (replace(FIGURE, division="350100000000"), CITY, (), "not_found"),
     ],

@@ -168,6 +168,25 @@ def test_one_run_at_a_time_over_a_place_and_none_without_a_reason(world: World) 
     assert silent.value.code == "reason_missing"
 
 
+@pytest.mark.parametrize(
+    ("figure", "value"),
+    [("run_floor_percent", bad) for bad in ("forty", -5, 101, True, [1], None)]
+    + [
+        ("run_load_bands", bad)
+        for bad in (7, "x", [[50]], [[80, 100], [50, 200]], [[50, 300], [80, 100]], [[101, 3]], [[50, -1]], [["a", 1]])
+    ],
+)
+def test_no_run_is_ordered_by_an_option_that_is_none(figure: str, value: object) -> None:
+    with pytest.raises(Refused) as refused:
+        World(**{figure: value}).do(DUTY, m.StartRun(division=COUNTY, reason="台风"))
+    assert (refused.value.code, refused.value.facts["figure"]) == ("figure_unusable", figure)
+
+
+def test_a_run_is_ordered_by_load_bands_and_a_floor() -> None:
+    world = World(run_floor_percent=100, run_load_bands=[[0, 0], [50, 300], [80, 300]])
+    assert world.do(DUTY, m.StartRun(division=COUNTY, reason="台风")).state == "computing"
+
+
 def test_what_was_cancelled_meanwhile_stays_so(world: World) -> None:
     run = world.do(DUTY, m.StartRun(division=COUNTY, reason="台风"))
     world.do(DUTY, m.CancelRun(run_id=run.id, reason="范围选错"))

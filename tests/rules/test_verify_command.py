@@ -36,6 +36,8 @@ def test_the_command_says_in_words_and_by_its_exit_code(tmp_path: Path) -> None:
     for wrong in ([str(tmp_path / "none"), *signed], [str(tmp_path / "i"), *signed[:2]], ["http://x"]):
         refused = run.invoke(app(), wrong)
         assert refused.exit_code == 2 and catalogue()["bad_input"]["title"] in refused.output
+    without = run.invoke(app(), ["matching"])
+    assert without.exit_code == 2 and "'field': 'folder'" in without.output
     (tmp_path / "h").write_text("{}")
     unread = run.invoke(app(), [str(tmp_path / "i"), *signed])
     assert unread.exit_code == 2 and catalogue()["proof_unreadable"]["title"] in unread.output

@@ -144,7 +144,7 @@ def token(
 
     laptop = Laptop(folder)
     if laptop.settings().mode == "production":
-        raise Refused("not_allowed", mode="production")
+        raise Refused("token_not_here", folder=str(folder))
     caller = Caller(account=account, person=person, grants=(Grant(duty=duty, division=division),), acr="2")
     typer.echo(system_token(KeyFolder(laptop.key_folder), caller))
 

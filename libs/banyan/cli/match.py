@@ -63,12 +63,12 @@ class Platform:
 
 def runs(platform: Platform) -> Iterator[dict[str, Any]]:
     """All runs within the officer's reach, newest first."""
-    cursor = None
+    after = None
     while True:
-        page = platform.post("find_runs", cursor=cursor)
+        page = platform.post("find_runs", after=after)
         yield from page["items"]
-        cursor = page.get("next")
-        if cursor is None:
+        after = page.get("next")
+        if after is None:
             return
 
 
@@ -80,7 +80,7 @@ def followed(platform: Platform, run_id: str, passing: tuple[str, ...]) -> dict[
             view = platform.post("get_run", run_id=run_id)
             bars.update(
                 task,
-                description=match_told.STATES[view["state"]],
+                description=match_told.now(view),
                 completed=int(view["done"]),
                 total=_whole(view["total"]),
             )

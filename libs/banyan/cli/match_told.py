@@ -24,6 +24,11 @@ NAMED = {"urgency": "urgency", "client_group": "client_group"}  # kinds of share
 COUNTIES_MOST = 10
 
 
+def now(view: Mapping[str, Any]) -> str:
+    """What a run is doing, for who waits for it; that its last attempt came to nothing, too."""
+    return STATES[view["state"]] + ("（上次未成，将重试）" if view.get("trouble") else "")
+
+
 def told(view: Mapping[str, Any]) -> str:
     """A run in a sentence or two."""
     text = f"{view['id']} {STATES[view['state']]}"
@@ -31,25 +36,25 @@ def told(view: Mapping[str, Any]) -> str:
     if summary:
         sent = "派出" if view["state"] == "applied" else "可派出"
         text += (
-            f"：需求 {summary['requests']} 件，{sent} {summary['served']} 件"
-            f"（{_first_come(summary)}）；得分 {summary['objective']}，"
-            f"上界 {summary['bound']}（{_proved(summary)}），用时 {summary['took_ms']} 毫秒"
+            f"：需求 {summary['requests']:,} 件，{sent} {summary['served']:,} 件"
+            f"（{_first_come(summary)}）；得分 {summary['objective']:,}，"
+            f"上界 {summary['bound']:,}（{_proved(summary)}），用时 {summary['took_ms']} 毫秒"
         )
         if summary["moved"]:
-            text += f"；其中改派 {summary['moved']} 件"
+            text += f"；其中改派 {summary['moved']:,} 件"
     return text + _ended(view)
 
 
 def _first_come(summary: Mapping[str, Any]) -> str:
     """What the same requests would have come to one after another, where there was time to tell."""
     served = summary["served_first_come"]
-    return "先到先得：时限内未及比较" if served is None else f"先到先得 {served} 件"
+    return "先到先得：时限内未及比较" if served is None else f"先到先得 {served:,} 件"
 
 
 def _proved(summary: Mapping[str, Any]) -> str:
     """The status with what it means; a heuristic or a bound is never said to be optimal."""
     gap = summary["bound"] - summary["objective"]
-    return f"{summary['status']}，{'已证明最优' if gap == 0 else f'时限已到，尚未证明最优，最多相差 {gap} 分'}"
+    return f"{summary['status']}，{'已证明最优' if gap == 0 else f'时限已到，尚未证明最优，最多相差 {gap:,} 分'}"
 
 
 def _ended(view: Mapping[str, Any]) -> str:

@@ -101,7 +101,9 @@ def command(
 ) -> None:
     """证明事件流或审计记录完整、派单结果最优；否则指出第一处有误的位置，并以状态码 1 结束。令牌取自环境变量 BANYAN_TOKEN。"""
     try:
-        if source == MATCHING and folder:
+        if source == MATCHING:
+            if folder is None:
+                raise Refused("bad_input", field="folder")
             said, holds = verify_matching(folder)
             typer.echo(said)
             raise typer.Exit(0 if holds else 1)

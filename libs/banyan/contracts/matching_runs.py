@@ -223,7 +223,7 @@ class FindRuns(Query, frozen=True, kw_only=True):
 
     may: ClassVar = READERS
     answer: ClassVar = RunViews
-    cursor: str | None = None
+    after: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
 
 

@@ -31,12 +31,17 @@ ONE_DAY = dt.timedelta(days=1)
 def set_figures(
     _: None, command: SetFigures, context: Context, *, next_number: int, known_figures: Sequence[Figure]
 ) -> tuple[Any, ...]:
-    """Figures from a day on, in the division that orders them or below; a figure keeps its unit for ever."""
+    """Figures from a day on, in the division that orders them or below; a figure keeps its unit and its kind of value (a number,
+    a text, a list or a table) for ever."""
     units = {row.name: row.unit for row in known_figures}
+    kinds = {row.name: type(row.value) for row in known_figures}
     for row in command.rows:
         _require_figure(row, command.division)
         if units.setdefault(row.name, row.unit) != row.unit:
             raise Refused("unit_differs", figure=row.name, unit=units[row.name], given=row.unit)
+        if kinds.setdefault(row.name, type(row.value)) is not type(row.value):
+            detail = f"a value of this figure is {kinds[row.name].__name__}, not {type(row.value).__name__}"
+            raise Refused("bad_input", field=f"rows.{row.name}.value", detail=detail)
     known = {_place(row) for row in known_figures} if command.only_new else set()
     rows = tuple(row for row in command.rows if _place(row) not in known)
     if not rows:

@@ -34,6 +34,7 @@ from services.matching.domain.answering import taken_back
 from services.matching.domain.dispatching import offer_to
 from services.matching.domain.holding import require_reason
 from services.matching.domain.request import REQUEST, Request
+from services.matching.domain.run_options import options
 from services.matching.domain.worker import Worker, let_go, load_changed
 
 FIRST = 1  # the rank of whom the optimum chose
@@ -87,6 +88,7 @@ def start_run(_: None, command: StartRun, context: Context, *, runs_beside: Sequ
         seconds = context.figure("run_seconds", division=command.division)
     if not 1 <= seconds <= most:
         raise Refused("bad_deadline", deadline_s=seconds, most=most)
+    options(context, command.division)  # refuses what nothing could be computed by
     run = Run(
         id=context.new_id(Run.prefix),
         division=command.division,
