@@ -33,9 +33,11 @@ def test_the_circles_stand_where_the_counties_lie_and_are_as_large_as_the_figure
         lies, stands = np.array([county[degrees] for county in counties]), circles[:, 0, axis]
         straight = np.polynomial.Polynomial.fit(lies, stands, 1)
         assert np.abs(straight(lies) - stands).max() < 0.2 and (straight.deriv()(0) > 0) == (axis == 0)
-    labels = re.findall(r'<text x="([\d.]+)" y="[\d.]+">(.*?)</text>', made()[1])
+    groups = re.findall(r'<g class="(wide|narrow)">(.*?)</g>', made()[1], re.DOTALL)
+    labels = {window: re.findall(r'<text x="([\d.]+)" y="[\d.]+">(.*?)</text>', found) for window, found in groups}
     places = {county["name"]: circle[0, 0] for county, circle in zip(counties, circles, strict=True)}
-    assert len(labels) > 5 and all(places[name] == float(x) for x, name in labels)
+    assert len(labels["wide"]) > len(labels["narrow"]) > 5, "on a phone the names are larger and fewer"
+    assert all(places[name] == float(x) for found in labels.values() for x, name in found)
 
 
 def test_the_tables_and_the_headline_say_the_reports_figures() -> None:

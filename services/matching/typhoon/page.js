@@ -43,7 +43,7 @@ function verdict({ price, surplus, assigned }) {
       const value = worth(r, w);
       if (value === null) continue;
       pairs++;
-      if (!(value <= gain + price[w])) return `证书不成立：第 ${r + 1} 件求助与第 ${w + 1} 名社工这一对值 ${value} 分，超过盈余 ${gain} + 价格 ${price[w]}。`;
+      if (!(value <= gain + price[w])) return `证书不成立：第 ${r + 1} 件求助与第 ${w + 1} 名社工这一对值 ${count(value)} 分，超过盈余 ${count(gain)} + 价格 ${count(price[w])}。`;
     }
     gained += gain;
     if (mine === -1) {
@@ -54,7 +54,7 @@ function verdict({ price, surplus, assigned }) {
     const value = worth(r, mine);
     if (value === null) return `证书不成立：第 ${r + 1} 件所派的一对不合规则。`;
     if (++taken[mine] > W.free[mine]) return `证书不成立：派给第 ${mine + 1} 名社工的多于空闲名额。`;
-    if (value !== gain + price[mine]) return `证书不成立：第 ${r + 1} 件所派的一对值 ${value} 分，不等于盈余 ${gain} + 价格 ${price[mine]}。`;
+    if (value !== gain + price[mine]) return `证书不成立：第 ${r + 1} 件所派的一对值 ${count(value)} 分，不等于盈余 ${count(gain)} + 价格 ${count(price[mine])}。`;
     served++;
     worthAll += value;
     paid += price[mine];

@@ -10,7 +10,9 @@ from typing import Any
 
 from mako.template import Template  # type: ignore[import-untyped]
 
-WIDTH, EDGE, RADIUS, LABEL = 760, 60, 40, 15
+WIDTH, EDGE, RADIUS = 760, 60, 40
+LABELS = {"wide": 13, "narrow": 26}
+"""How high names are on the map, on a wide window and on a phone's, where the map is half as large and fewer have room."""
 
 
 def render(report: Mapping[str, Any], proved: Mapping[str, Any]) -> str:
@@ -46,19 +48,26 @@ def circles(counties: list[dict[str, Any]]) -> dict[str, Any]:
         drawn.append({"county": county, **at, "radius": {name: round(r, 1) for name, r in radius.items()}})
     height = max(c["y"] for c in drawn) + EDGE
     drawn.sort(key=lambda c: -c["county"]["requests"])
-    return {"width": WIDTH, "height": round(height), "circles": drawn, "labels": _labelled(drawn)}
+    return {
+        "width": WIDTH,
+        "height": round(height),
+        "circles": drawn,
+        "labels": {name: _labelled(drawn, size) for name, size in LABELS.items()},
+    }
 
 
-def _labelled(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those whose names lie on no other name, the most asked first."""
+def _labelled(drawn: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """Those whose names, written so high below their circles, lie on no other name, the most asked first."""
     kept: list[dict[str, Any]] = []
     for circle in drawn:
-        y = circle["y"] + circle["radius"]["requests"]
-        near = (
-            abs(circle["x"] - o["x"]) < 4 * LABEL and abs(y - o["y"] - o["radius"]["requests"]) < LABEL for o in kept
-        )
+        at = {
+            "name": circle["county"]["name"],
+            "x": circle["x"],
+            "y": round(circle["y"] + circle["radius"]["requests"] + size, 1),
+        }
+        near = (abs(at["x"] - o["x"]) < 4.5 * size and abs(at["y"] - o["y"]) < 1.2 * size for o in kept)
         if not any(near):
-            kept.append(circle)
+            kept.append(at)
     return kept
 
 
