@@ -10,6 +10,7 @@ from services.identity.data import villages
 from services.matching.optimum.problem import Band, Problem
 from services.matching.optimum.sheet import Sheet
 from services.matching.optimum.sweep import Pairs, sweep
+from services.matching.ranking.arrays import Ints
 from services.matching.typhoon.day import day
 
 
@@ -19,6 +20,21 @@ def crowded(seed: int, *, requests: int = 120, workers: int = 2_000, bands: tupl
     rows = problem.workers.rows
     rows["free"] = np.minimum(rows["free"], 1)
     return replace(problem, bands=bands)
+
+
+def repeated(problem: Problem, numbers: Ints) -> Problem:
+    """The problem with its requests as often as they are told; whom one names, the first of those that are like it names."""
+    first = {int(number): at for at, number in reversed(list(enumerate(numbers.tolist())))}
+    named = problem.named[np.isin(problem.named["request"], numbers)]
+    named["request"] = [first[number] for number in named["request"].tolist()]
+    return replace(
+        problem,
+        request_ids=[f"q{at:07d}" for at in range(len(numbers))],
+        demand=problem.demand[numbers],
+        lines=problem.lines[numbers],
+        serving=problem.serving[numbers],
+        named=named[np.lexsort((named["worker"], named["request"]))],
+    )
 
 
 def all_pairs(problem: Problem) -> Pairs:

@@ -31,10 +31,12 @@ from services.matching.optimum.certificate import Certificate, write
 from services.matching.optimum.check import check
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.sheet import Sheet
-from services.matching.optimum.solve import OPTIMAL, solve
+from services.matching.optimum.solution import OPTIMAL
+from services.matching.optimum.solve import solve
 from services.matching.optimum.sweep import sweep
 from services.matching.typhoon.day import Day, day
 from tests.load import bench_repair, bench_run, numpy_columns
+from tests.optimum import repeated
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / ".run" / "bench-matching.json"
@@ -187,6 +189,27 @@ def million() -> Figures:
     }
 
 
+def identical() -> Figures:
+    """A million requests that are one and the same, the one that most workers can serve: seconds to the proof, and to add it up."""
+    seed = fresh()
+    whole = day(villages(), 1_000, seed).problem
+    nothing = np.zeros(len(whole.workers), np.int64)
+    able = sweep(Sheet(whole), nothing, np.zeros(len(whole), np.int64), len(nothing))
+    one = int(np.bincount(able.request).argmax())
+    problem = repeated(whole, np.full(1_000_000, one))
+    seconds, found = timed(problem, MILLION_S)
+    begun = time.perf_counter()
+    if check(problem, found).status != OPTIMAL:
+        raise RuntimeError(f"seed {seed}: {found.status}")
+    workers, served = int((able.request == one).sum()), int((found.assigned != NONE).sum())
+    return {
+        "identical_1m_s": seconds,
+        "identical_1m_check_s": time.perf_counter() - begun,
+        "identical_1m_rss_gb": memory_gb(),
+        "identical_1m_runs": [{"seed": seed, "workers": workers, "served": served}],
+    }
+
+
 PARTS: dict[str, Callable[[], Figures]] = {
     "online": online,
     "5k": lambda: batch(5_000, "5k"),
@@ -199,6 +222,7 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "repair_5k": lambda: bench_repair.repaired(5_000, "5k", [fresh() for _ in range(SEEDS)]),
     "repair_100k": lambda: bench_repair.repaired(100_000, "100k", [fresh() for _ in range(SEEDS)]),
     "million": million,
+    "identical": identical,
     "applied": bench_run.applied,
     "beside": bench_run.beside,
 }

@@ -16,7 +16,8 @@ from services.identity.data import villages
 from services.matching.optimum import flow
 from services.matching.optimum.live import Live
 from services.matching.optimum.plan import Change
-from services.matching.optimum.solve import OPTIMAL, solve
+from services.matching.optimum.solution import OPTIMAL
+from services.matching.optimum.solve import solve
 from services.matching.optimum.stand import Arrival, Joiner
 from services.matching.ranking.arrays import Workers
 from services.matching.typhoon.day import Day, calls, day, land

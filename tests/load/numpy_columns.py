@@ -17,7 +17,7 @@ from services.matching.optimum import flow
 from services.matching.optimum.marks import Marks
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.sheet import Layer, Sheet
-from services.matching.optimum.solve import bound
+from services.matching.optimum.solution import bound
 from services.matching.optimum.sweep import Pairs
 from services.matching.ranking import grid, vector
 from services.matching.ranking.arrays import Ints

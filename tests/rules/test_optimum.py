@@ -17,10 +17,11 @@ from services.matching.optimum.check import check
 from services.matching.optimum.problem import Band, Problem
 from services.matching.optimum.result import RESULT, Result
 from services.matching.optimum.sheet import Sheet
-from services.matching.optimum.solve import BOUNDED, OPTIMAL, Solution, bound, solve
+from services.matching.optimum.solution import BOUNDED, OPTIMAL, Solution, bound
+from services.matching.optimum.solve import solve
 from services.matching.optimum.sweep import Pairs, compiled, sweep
 from services.matching.typhoon.day import day
-from tests.optimum import all_pairs, crowded
+from tests.optimum import all_pairs, crowded, repeated
 
 SEEDS = (1, 2, 3)
 
@@ -94,19 +95,55 @@ def test_one_worker_for_all_takes_the_worthiest_requests() -> None:
 def test_the_same_request_many_times_is_served_as_often_as_there_are_places_and_always_alike() -> None:
     whole = crowded(3, requests=60)
     chosen = int(np.bincount(all_pairs(whole).request).argmax())
-    many, same = 300, np.full(300, chosen)
-    problem = replace(
-        whole,
-        request_ids=[f"q{n:04d}" for n in range(many)],
-        demand=whole.demand[same],
-        lines=whole.lines[same],
-        serving=whole.serving[same],
-        named=whole.named[:0],
-    )
+    many = 300
+    problem = repeated(whole, np.full(many, chosen))
     pairs, found, again = all_pairs(problem), solve(problem), solve(problem)
     prove(problem, found, pairs)
     assert found.served == min(many, len(np.unique(pairs.worker)))
     assert (found.assigned == again.assigned).all() and (found.prices == again.prices).all()
+
+
+@pytest.mark.parametrize("bands", [(), (Band(30, 300), Band(60, 900), Band(90, 4_000))])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_by_kinds_it_is_the_same_optimum_as_request_by_request(
+    seed: int, bands: tuple[Band, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = day([code for code in villages() if code.startswith("3501")], 40, seed, size=300).problem
+    problem = replace(repeated(whole, np.random.default_rng(seed).integers(0, 40, 600)), bands=bands)
+    pairs, by_kinds = all_pairs(problem), solve(problem)
+    monkeypatch.setattr("services.matching.optimum.solve.many_alike", lambda kinds: False)
+    one_by_one = solve(problem)
+    for found in (by_kinds, one_by_one):
+        prove(problem, found, pairs)
+    assert by_kinds.objective == one_by_one.objective and 0 < by_kinds.served < len(problem)
+    assert by_kinds.rounds != one_by_one.rounds or by_kinds.pairs != one_by_one.pairs, "two ways"
+    of_kind = problem.kinds()
+    assert all(len(np.unique(by_kinds.surplus[of_kind.of == kind])) == 1 for kind in range(len(of_kind.first)))
+
+
+def test_by_kinds_a_deadline_gives_a_bound_that_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.matching.optimum.solve_kinds.PAIRS_MOST", 4)
+    problem = repeated(crowded(9, requests=30, workers=4_000), np.arange(900) % 30)
+    best, early = solve(problem), solve(problem, deadline_s=0)
+    assert early.objective < best.objective == best.bound < early.bound
+    assert (early.status, best.status) == (BOUNDED, OPTIMAL)
+
+
+def test_requests_are_of_one_kind_only_where_everything_is_alike_and_nobody_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = crowded(4)
+    named = np.unique(whole.named["request"])
+    free = np.setdiff1d(np.arange(len(whole)), named)
+    numbers = np.concatenate([np.arange(len(whole)), named[:1], free[:1], free[:1]])
+    problem = repeated(whole, numbers)
+    kinds = problem.kinds()
+    assert kinds.of.tolist() == [*range(len(whole)), len(whole), free[0], free[0]], "who names somebody is like nobody"
+    assert kinds.many[free[0]] == 3 and kinds.many.sum() == len(numbers)
+    told = np.arange(len(numbers)) % 2
+    assert (problem.kinds(told).many <= 2).all(), "a further column tells apart"
+    monkeypatch.setattr("services.matching.optimum.kinds._ODD", np.uint64(0))
+    assert (problem.kinds().many == 1).all(), "where unlike rows have one mark, nothing is taken for alike"
 
 
 def test_a_deadline_gives_the_best_so_far_with_a_bound_that_holds() -> None:

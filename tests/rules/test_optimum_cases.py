@@ -12,11 +12,12 @@ from banyan.kernel.codes import CODES
 from services.matching.optimum.certificate import Certificate
 from services.matching.optimum.check import OPTIMAL, check
 from services.matching.optimum.problem import NAMED, NONE, Problem
-from services.matching.optimum.solve import Solution, solve
+from services.matching.optimum.solution import Solution
+from services.matching.optimum.solve import solve
 from services.matching.ranking.arrays import Workers
 from services.matching.ranking.figures import POINTS_LIMIT
 from services.matching.ranking.measures import CONFLICT, EXCLUDED, FIGURE_NAMES
-from tests.optimum import all_pairs, crowded
+from tests.optimum import all_pairs, crowded, repeated
 
 JINMEN, CITY, PROVINCE = 350527000000, 350500000000, 350000000000
 SIGN = 1 << list(CODES["language"]).index("sign")
@@ -100,22 +101,11 @@ def test_points_at_their_bounds_are_added_up_exactly() -> None:
     assert most.objective > most.served * ((1 << 40) - 1)
 
 
-def test_many_identical_requests_get_every_place_within_reach_and_the_rest_is_proved_to_get_none() -> None:
+def test_a_million_identical_requests_get_every_place_within_reach_and_the_rest_is_proved_to_get_none() -> None:
     whole = easy(requests=60)
     chosen = int(np.bincount(all_pairs(whole).request).argmax())
-    same = np.full(20_000, chosen)
-    problem = replace(
-        whole,
-        request_ids=[f"q{n:07d}" for n in range(len(same))],
-        demand=whole.demand[same],
-        lines=whole.lines[same],
-        serving=whole.serving[same],
-    )
-    value = all_pairs(
-        replace(
-            problem, request_ids=["q"], demand=problem.demand[:1], lines=problem.lines[:1], serving=problem.serving[:1]
-        )
-    ).value
+    problem = repeated(whole, np.full(1_000_000, chosen))
+    value = all_pairs(whole.part(np.array([chosen]))).value
     found = proved(problem)
     assert found.served == len(value) > 1 and found.objective == int(value.sum())
 

@@ -26,15 +26,16 @@ from services.matching.optimum.solve import solve
 from services.matching.optimum.sweep import Pairs
 from services.matching.optimum.verify import verify
 from services.matching.ranking import RULES
-from tests.optimum import all_pairs, crowded
+from tests.optimum import all_pairs, crowded, repeated
 
 SECOND = Path(__file__).resolve().parents[2] / "docs" / "verify_matching.py"
 
 
 @cache
 def whole() -> tuple[Problem, Certificate, Pairs]:
-    """A small run with prices, surpluses and costs of places, its certificate, and all feasible pairs."""
-    problem = crowded(7, requests=300, workers=1_200, bands=(Band(40, 300), Band(80, 2_500)))
+    """A small run, with requests that are alike, with prices, surpluses and costs of places, its certificate, and all feasible pairs."""
+    some = crowded(7, requests=200, workers=1_200, bands=(Band(40, 300), Band(80, 2_500)))
+    problem = repeated(some, np.append(np.arange(200), np.arange(100) % 40))  # of one kind several
     return problem, Certificate.of(problem, solve(problem)), all_pairs(problem)
 
 

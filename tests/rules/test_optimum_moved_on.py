@@ -17,6 +17,7 @@ from services.matching.optimum.solve import solve
 from services.matching.ranking.arrays import Ints, Workers
 from services.matching.ranking.measures import EXCLUDED
 from services.matching.typhoon.day import day
+from tests.optimum import repeated
 
 BANDS = (Band(40, 800), Band(70, 3_000))
 LONG_S = 60.0
@@ -83,6 +84,10 @@ def test_an_earlier_proof_that_says_nothing_or_too_many_changes_are_not_repaired
     another_day = replace(now, serving=now.serving + 400)
     assert changed(before, another_day, same).many > CHANGES_MOST
     assert repaired(before, proof, another_day, same, deadline_s=LONG_S) is None
+    alike = repeated(before, np.zeros(3 * len(before), np.int64))
+    ids = (list(alike.request_ids), list(alike.workers.ids))
+    proved = Certificate.of(alike, solve(alike))
+    assert repaired(alike, proved, alike, Same.of(ids, ids), deadline_s=LONG_S) is None, "quicker by kinds"
 
 
 def test_a_state_that_is_the_same_needs_no_change() -> None:

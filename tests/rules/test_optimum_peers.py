@@ -10,7 +10,7 @@ from services.matching.optimum import peers
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.solve import solve
 from services.matching.ranking.arrays import Ints
-from tests.optimum import all_pairs, crowded
+from tests.optimum import all_pairs, crowded, repeated
 
 SEEDS = (4, 5)
 
@@ -25,10 +25,11 @@ def lists(problem: Problem) -> list[list[tuple[int, int]]]:
 
 
 def short_of_places(seed: int, monkeypatch: pytest.MonkeyPatch) -> Problem:
-    """A crowded day, and lists so short that they have to grow."""
+    """A crowded day on which many requests are alike, and lists so short that they have to grow."""
     monkeypatch.setattr(peers, "LIST_PAIRS", 2)
     monkeypatch.setattr(peers, "A_PART", 60)
-    problem = crowded(seed, requests=250, workers=600)
+    some = crowded(seed, requests=170, workers=600)
+    problem = repeated(some, np.random.default_rng(seed).permutation(np.append(np.arange(170), np.arange(80) % 20)))
     problem.workers.rows["free"] *= 1 + np.arange(600) % 3
     problem.workers.rows["capacity"] = np.maximum(problem.workers.rows["capacity"], 3)
     return problem

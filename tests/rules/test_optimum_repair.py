@@ -16,7 +16,8 @@ from services.identity.data import villages
 from services.matching.optimum.live import Live
 from services.matching.optimum.plan import KEPT, State
 from services.matching.optimum.problem import Band, Problem, places_of
-from services.matching.optimum.solve import OPTIMAL, solve
+from services.matching.optimum.solution import OPTIMAL
+from services.matching.optimum.solve import solve
 from services.matching.optimum.stand import Arrival, Joiner
 from services.matching.optimum.sweep import Pairs
 from services.matching.ranking.arrays import Workers

@@ -22,7 +22,8 @@ from services.matching.optimum.figures import full, points
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.repair import repaired
 from services.matching.optimum.result import RESULT, Compared, Result
-from services.matching.optimum.solve import BOUNDED, Solution, Told, filled, solve
+from services.matching.optimum.solution import BOUNDED, Solution, Told
+from services.matching.optimum.solve import filled, solve
 from services.matching.ranking.arrays import Ints
 
 COUNTY = 10**6  # a county's code of twelve digits ends on as many zeros

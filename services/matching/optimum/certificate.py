@@ -21,7 +21,7 @@ from services.matching.ranking import TABLE_VERSION
 from services.matching.ranking.arrays import Ints
 
 if TYPE_CHECKING:  # whoever checks a certificate loads no solver
-    from services.matching.optimum.solve import Solution
+    from services.matching.optimum.solution import Solution
 
 FORMAT = "banyan.matching.certificate.v1"
 INPUTS, CERTIFICATE = "inputs.npz", "certificate.npz"

@@ -1,7 +1,7 @@
 """Adds a certificate up over all pairs: plain numpy through the table's own rules and terms, no index, no solver.
 
 Every worker × every request of the same field is looked at; those beyond the request's limit in distance are left
-first, and each further rule is asked of who is left.
+first, and each further rule is asked of who is left. Requests that are one and the same, with one surplus, are looked at once.
 """
 
 from __future__ import annotations
@@ -143,13 +143,15 @@ def check(problem: Problem, certificate: Certificate) -> Verdict:
     if wrong:
         return wrong
     surplus, prices, pairs = certificate.surplus, certificate.prices, 0
-    for block in near_pairs(problem):
-        r, w, value = worth(problem, *block)
-        pairs += len(r)
-        open_pairs = np.flatnonzero(value > surplus[r] + prices[w])
+    kinds = problem.kinds(surplus)
+    part, left = problem.part(kinds.first), surplus[kinds.first]
+    for block in near_pairs(part):
+        r, w, value = worth(part, *block)
+        pairs += int(kinds.many[r].sum())
+        open_pairs = np.flatnonzero(value > left[r] + prices[w])
         if len(open_pairs):
             first = open_pairs[0]
-            return _wrong(problem, "uncovered", int(r[first]), int(w[first]))
+            return _wrong(part, "uncovered", int(r[first]), int(w[first]))
     start, cost = problem.places
     above = np.maximum(np.repeat(prices, np.diff(start)) - cost, 0)
     bound = int(surplus.sum()) + int(above.sum())
@@ -193,9 +195,7 @@ def _assignment(problem: Problem, certificate: Certificate) -> Verdict | None:
     over = np.flatnonzero(taken > problem.free)
     if len(over):
         return _wrong(problem, "capacity", NONE, int(over[0]))
-    start, cost = problem.places
-    paid = np.concatenate([[0], np.cumsum(cost)])
-    objective = int(worth(problem, r, w)[2].sum()) - int((paid[start[:-1] + taken] - paid[start[:-1]]).sum())
+    objective = int(worth(problem, r, w)[2].sum()) - problem.paid(taken)
     return None if objective == certificate.objective else Verdict(WRONG, objective=objective, code="objective")
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from services.matching.optimum.figures import LOAD_STEPS, Share, loads, points, shares
 from services.matching.optimum.problem import Problem
-from services.matching.optimum.solve import Solution, solve
+from services.matching.optimum.solution import Solution
+from services.matching.optimum.solve import solve
 from services.matching.ranking.arrays import Ints
 
 STEP_POINTS = 50

@@ -14,30 +14,36 @@ from services.matching.ranking.arrays import Ints
 
 
 def assign(problem: Problem, pairs: Pairs) -> Ints:
-    """Which pair each request uses, by its number, or NOBODY: the most value less the cost of places, on these pairs.
+    """Which pair each request uses, by its number, or NOBODY: the most value less the cost of places, on these pairs."""
+    used = np.flatnonzero(uses(problem, pairs, np.ones(len(problem), np.int64)))
+    by = np.full(len(problem), NOBODY, np.int64)
+    by[pairs.request[used]] = used
+    return by
 
-    One unit flows from each request over a pair to its worker and over a place to the sink, or straight to the sink.
+
+def uses(problem: Problem, pairs: Pairs, many: Ints) -> Ints:
+    """How often each pair is used where request r stands for `many[r]` alike.
+
+    So many units flow from each request over pairs to workers and over places to the sink, or straight to the sink.
     """
-    many, workers = len(problem), len(problem.workers)
+    requests, workers = len(problem), len(problem.workers)
     giver, cost, number = _alike(problem)
-    sink = many + workers
-    tail = [pairs.request, np.arange(many), many + giver]
-    head = [many + pairs.worker, np.full(many, sink), np.full(len(giver), sink)]
-    room = [np.ones(len(pairs), np.int64), np.ones(many, np.int64), number]
-    unit = [-pairs.value, np.zeros(many, np.int64), cost]
+    sink = requests + workers
+    tail = [pairs.request, np.arange(requests), requests + giver]
+    head = [requests + pairs.worker, np.full(requests, sink), np.full(len(giver), sink)]
+    room = [many[pairs.request], many, number]
+    unit = [-pairs.value, np.zeros(requests, np.int64), cost]
     flow = min_cost_flow.SimpleMinCostFlow()
     ends = (np.concatenate(side).astype(np.int32) for side in (tail, head))
     flow.add_arcs_with_capacity_and_unit_cost(*ends, np.concatenate(room), np.concatenate(unit))
     supply = np.zeros(sink + 1, np.int64)
-    supply[:many], supply[sink] = 1, -many
+    supply[:requests], supply[sink] = many, -many.sum()
     flow.set_nodes_supplies(np.arange(sink + 1, dtype=np.int32), supply)
     status = flow.solve()
     if status != flow.OPTIMAL:
         raise RuntimeError(f"min-cost flow ended with {status}: every request may stay unserved, so this cannot be")
-    used = np.flatnonzero(flow.flows(np.arange(len(pairs), dtype=np.int32)))
-    by = np.full(many, NOBODY, np.int64)
-    by[pairs.request[used]] = used
-    return by
+    used: Ints = flow.flows(np.arange(len(pairs), dtype=np.int32))
+    return used
 
 
 def _alike(problem: Problem) -> tuple[Ints, Ints, Ints]:

@@ -38,17 +38,7 @@ def sampled(problem: Problem) -> Problem:
     ends = np.cumsum(problem.free[along])
     places = np.zeros(len(rows), np.int64)
     places[along] = ends // PART - (ends - problem.free[along]) // PART
-    named = problem.named[np.isin(problem.named["request"], chosen)].copy()
-    named["request"] = np.searchsorted(chosen, named["request"])
-    part = replace(
-        problem,
-        request_ids=[problem.request_ids[r] for r in chosen.tolist()],
-        demand=demand[chosen],
-        lines=problem.lines[chosen],
-        serving=problem.serving[chosen],
-        named=named,
-    )
-    return with_places(part, places)
+    return with_places(problem.part(chosen), places)
 
 
 def with_places(problem: Problem, places: Ints) -> Problem:
@@ -61,8 +51,8 @@ def with_places(problem: Problem, places: Ints) -> Problem:
     return changed
 
 
-def first_columns(problem: Problem, sheet: Sheet, solved: Prices) -> Pairs:
-    """Pairs to begin with, by the prices that `solved` finds of the smaller problem."""
+def first_columns(problem: Problem, sheet: Sheet, solved: Prices, over: Callable[[], bool] = lambda: False) -> Pairs:
+    """Pairs to begin with, by the prices that `solved` finds of the smaller problem; fewer where `over` says that time is."""
     part = sampled(problem)
     prices, surplus = solved(part)
     prices = _imputed(problem, part, prices, surplus)
@@ -70,6 +60,8 @@ def first_columns(problem: Problem, sheet: Sheet, solved: Prices) -> Pairs:
     best = np.zeros(len(problem), np.int64)
     np.maximum.at(best, pairs.request, pairs.value - prices[pairs.worker])
     for many, points in OF_POOR:
+        if over():
+            break
         count = np.bincount(pairs.worker, minlength=len(problem.workers))
         poor = count < TIMES * problem.free + TIMES
         more = sweep(Sheet(with_places(problem, problem.free * poor)), prices, best - points, many)

@@ -15,7 +15,8 @@ import numpy as np
 
 from services.matching.optimum import net, paths
 from services.matching.optimum.plan import Change, Plan, State
-from services.matching.optimum.solve import MORE_PAIRS, OPTIMAL
+from services.matching.optimum.solution import OPTIMAL
+from services.matching.optimum.solve import MORE_PAIRS
 from services.matching.optimum.stand import CLAIMS_MOST, NEVER, Arrival, Joiner, roomy
 from services.matching.optimum.sweep import Pairs
 

@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FAR = 1 << 60
 NOBODY = -1
 UNMOVED = -2
-SOURCES = ("net.py", "paths.py", "peers.py")
+SOURCES = ("net.py", "paths.py", "peers.py", "solve_kinds.py")
 GROWTH_PERCENT = 150
 
 

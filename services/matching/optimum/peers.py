@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.matching.optimum.kinds import Kinds
 from services.matching.optimum.net import compile_it
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.sheet import Sheet
@@ -49,19 +50,21 @@ def _in_turn(problem: Problem, order: Ints, over: Callable[[], bool] = lambda: F
 
 
 def _defer(problem: Problem, claim: Ints | None, over: Callable[[], bool] = lambda: False) -> Ints:
-    """Deferred acceptance by a claim of each request, or by what each pair is worth; lists grow where they end."""
-    size = len(problem)
-    most = np.full(size, LIST_PAIRS)
-    sheet = Sheet(problem)
+    """Deferred acceptance by a claim of each request, or by what each pair is worth; lists grow where they end. Requests that
+    are one and the same share a list."""
+    kinds = problem.kinds()
+    sheet, size = Sheet(problem.part(kinds.first)), len(problem)
+    most = np.full(len(kinds.first), LIST_PAIRS)
     first = np.concatenate([[0], np.cumsum(problem.free)])
     holds, claims = np.full(first[-1], NONE, np.int64), np.zeros(first[-1], np.int64)
     assigned, asked = np.full(size, NONE, np.int64), np.zeros(size, np.int64)
-    lists = _lists(sheet, np.ones(size, bool), LIST_PAIRS, over)
+    hopes = _hopes(problem, kinds, np.zeros(size, np.int64) if claim is None else claim)
+    lists = _lists(sheet, np.ones(len(most), bool), LIST_PAIRS, over)
     while True:
-        start = np.searchsorted(lists.request, np.arange(size + 1))
-        by = lists.value if claim is None else claim[lists.request]
-        ask(start, lists.worker, by, first, holds, claims, assigned, asked)
-        ended = (assigned == NONE) & (asked >= most)
+        start = np.searchsorted(lists.request, np.arange(len(most) + 1))
+        ask(start, lists.worker, lists.value, kinds.of, claim, hopes, first, holds, claims, assigned, asked)
+        ended = np.zeros(len(most), bool)
+        ended[kinds.of[hopes[(assigned[hopes] == NONE) & (asked[hopes] >= most[kinds.of[hopes]])]]] = True
         if not ended.any():
             return assigned
         most[ended] = GROWTH * int(most[ended].max())
@@ -70,6 +73,14 @@ def _defer(problem: Problem, claim: Ints | None, over: Callable[[], bool] = lamb
         joined = [np.concatenate([old[kept], new]) for old, new in zip(lists, longer, strict=True)]
         order = np.argsort(joined[0], kind="stable")
         lists = Pairs(*(column[order] for column in joined))
+
+
+def _hopes(problem: Problem, kinds: Kinds, claim: Ints) -> Ints:
+    """The requests that ask at all: of a kind as many, those with the best claim, as there are free places in its field."""
+    places = problem.free @ (problem.workers.proficiency > 0)
+    order = np.lexsort((-claim, kinds.of))
+    nth = np.arange(len(order)) - np.repeat(np.cumsum(kinds.many) - kinds.many, kinds.many)
+    return np.sort(order[nth < places[problem.demand["field_wanted"][order]]])
 
 
 def _lists(sheet: Sheet, of: NDArray[np.bool_], most: int, over: Callable[[], bool]) -> Pairs:
@@ -86,17 +97,21 @@ def _lists(sheet: Sheet, of: NDArray[np.bool_], most: int, over: Callable[[], bo
 
 
 @compile_it
-def ask(start: Any, worker: Any, claim: Any, first: Any, holds: Any, claims: Any, assigned: Any, asked: Any) -> None:
-    """Everybody without a worker asks on down their list, from where they are, until kept or at its end; of equal claims the
-    smaller number is kept."""
-    for begins in range(len(assigned)):
+def ask(
+    start: Any, worker: Any, value: Any, kind: Any, claim: Any, hopes: Any, first: Any, holds: Any, claims: Any,
+    assigned: Any, asked: Any,
+) -> None:  # fmt: skip
+    """Everybody without a worker asks on down the list of their kind, from where they are, until kept or at its end; of equal
+    claims the smaller number is kept."""
+    for begins in hopes:
         request = begins if assigned[begins] < 0 else -1
         while request >= 0:
-            pair = start[request] + asked[request]
-            if pair >= start[request + 1]:
+            pair = start[kind[request]] + asked[request]
+            if pair >= start[kind[request] + 1]:
                 break
             asked[request] += 1
-            giver, by, worst = worker[pair], claim[pair], first[worker[pair]]
+            giver, worst = worker[pair], first[worker[pair]]
+            by = value[pair] if claim is None else claim[request]
             for place in range(first[giver], first[giver + 1]):
                 if holds[place] < 0:
                     worst = place

@@ -11,7 +11,7 @@ import numpy as np
 from services.matching.optimum import flow, net, paths
 from services.matching.optimum.net import NOBODY
 from services.matching.optimum.problem import Problem, places_of
-from services.matching.optimum.solve import OPTIMAL, Solution
+from services.matching.optimum.solution import OPTIMAL, Solution
 from services.matching.optimum.stand import CLAIMS_MOST, NEVER, Joiner, Stand
 from services.matching.optimum.sweep import Pairs, sweep
 from services.matching.ranking.arrays import Ints

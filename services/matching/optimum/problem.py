@@ -11,13 +11,14 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.matching.optimum.kinds import Kinds, kinds_of
 from services.matching.ranking import TABLE_VERSION
 from services.matching.ranking.arrays import KEPT, LINE_LENGTH, POSTING, Ints, Workers
 from services.matching.ranking.measures import QUERY
@@ -95,6 +96,30 @@ class Problem:
         The place after `load` taken ones of `capacity` costs the points of the last band that load has reached.
         """
         return places_of(self.workers.rows, self.bands)
+
+    def paid(self, taken: Ints) -> int:
+        """What the places in use cost, the first `taken[w]` of each worker."""
+        start, cost = self.places
+        until = np.concatenate([[0], np.cumsum(cost)])
+        return int((until[start[:-1] + taken] - until[start[:-1]]).sum())
+
+    def kinds(self, *also: Ints) -> Kinds:
+        """Which requests are one and the same to everybody, and alike in the further columns given, one number a request."""
+        wanted = [self.demand[name] for name in QUERY.names or ()]
+        return kinds_of([*wanted, *self.lines.T, self.serving, *also], self.named["request"])
+
+    def part(self, requests: Ints) -> Problem:
+        """The problem of some of its requests, ascending, and of all its workers."""
+        named = self.named[np.isin(self.named["request"], requests)]
+        named["request"] = np.searchsorted(requests, named["request"])
+        return replace(
+            self,
+            request_ids=[self.request_ids[r] for r in requests.tolist()],
+            demand=self.demand[requests],
+            lines=self.lines[requests],
+            serving=self.serving[requests],
+            named=named,
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that the problem is, as plain arrays by name: what a verifier reads, and what the digest is of."""

@@ -14,7 +14,8 @@ from services.matching.optimum.earlier import Same
 from services.matching.optimum.live import Live
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.sheet import Sheet
-from services.matching.optimum.solve import OPTIMAL, Solution, bound
+from services.matching.optimum.solution import OPTIMAL, Solution, bound
+from services.matching.optimum.solve_kinds import many_alike
 from services.matching.optimum.stand import Arrival, Joiner
 from services.matching.optimum.sweep import sweep
 from services.matching.ranking.arrays import POSTING, Ints
@@ -41,8 +42,9 @@ class Changes(NamedTuple):
 
 
 def repaired(before: Problem, proof: Certificate, now: Problem, same: Same, *, deadline_s: float) -> Solution | None:
-    """The proved optimum of the problem as it is; None where too much changed, or it was not proved in time."""
-    if proof.status != OPTIMAL or before.bands != now.bands:
+    """The proved optimum of the problem as it is; None where too much changed, where it is quicker solved by kinds, or where it
+    was not proved in time."""
+    if proof.status != OPTIMAL or before.bands != now.bands or many_alike(before.kinds()) or many_alike(now.kinds()):
         return None
     until = time.monotonic() + deadline_s
     changes = changed(before, now, same)

@@ -7,46 +7,24 @@ The same problem gives the same answer; where several are equally good, which on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from services.matching.optimum import flow, guess, net, paths
 from services.matching.optimum.problem import Problem
 from services.matching.optimum.sheet import Sheet
+from services.matching.optimum.solution import BOUNDED, OPTIMAL, Solution, Told, bound
+from services.matching.optimum.solve_kinds import many_alike, solve_kinds
 from services.matching.optimum.sweep import Pairs, sweep
 from services.matching.ranking.arrays import Ints
 
-OPTIMAL, BOUNDED = "optimal_all_pairs", "bounded"
 FIRST_PAIRS, MORE_PAIRS = 16, 12
 FEW = 6_000
 """Up to so many requests with better pairs are placed anew one by one; more are quicker solved as a whole."""
 GUESSED, SHORT_PERCENT = 6_000, 30
 """From so many requests on, and so many for a hundred free places, guessed prices choose the first pairs."""
 NO_PAIRS = Pairs(*(np.zeros(0, np.int64),) * 3)
-Told = Callable[[str, int, int], None]
-"""Hears (step, requests with better pairs, pairs kept)."""
-
-
-@dataclass(frozen=True)
-class Solution:
-    """`assigned[r]`: the worker's place in the problem, or -1. `bound`: what no assignment can exceed; it equals the
-    objective where the status is optimal_all_pairs. Prices and surpluses are what the proof adds up."""
-
-    assigned: Ints
-    prices: Ints
-    surplus: Ints
-    objective: int
-    bound: int
-    status: str
-    rounds: int
-    pairs: int
-
-    @property
-    def served(self) -> int:
-        """How many requests have a worker."""
-        return int((self.assigned >= 0).sum())
 
 
 def solve(
@@ -54,6 +32,9 @@ def solve(
 ) -> Solution:
     """The best assignment of all. After `deadline_s` seconds it ends with the best so far and its bound over all pairs."""
     until = time.monotonic() + deadline_s if deadline_s is not None else None
+    kinds = problem.kinds()
+    if many_alike(kinds):
+        return solve_kinds(problem, kinds, over=lambda: _over(until), told=told)
     sheet = Sheet(problem)
     held = _first(problem, sheet, until)
     kept, rounds = len(held.pair_request), 0
@@ -100,7 +81,8 @@ def _first(problem: Problem, sheet: Sheet, until: float | None) -> net.Net:
     """The optimum on first pairs: each request's best ones; where places are short, such as guessed prices choose."""
     short = 100 * len(problem) >= SHORT_PERCENT * int(problem.free.sum())
     if len(problem) >= GUESSED and short and not _over(until):
-        return flow.solved(problem, guess.first_columns(problem, sheet, lambda part: _priced(part, until)))
+        columns = guess.first_columns(problem, sheet, lambda part: _priced(part, until), lambda: _over(until))
+        return flow.solved(problem, columns)
     nothing = np.zeros(len(problem), np.int64)
     pairs = sweep(sheet, np.zeros(len(problem.workers), np.int64), nothing, FIRST_PAIRS)
     held = flow.net_of(problem, pairs, np.full(len(problem), net.NOBODY))
@@ -167,10 +149,3 @@ def filled(problem: Problem, found: Solution) -> Solution:
                 taken[w] += 1
                 break
     return replace(found, assigned=assigned, objective=found.objective + added)
-
-
-def bound(problem: Problem, prices: Ints, surplus: Ints) -> int:
-    """All surpluses, and for each free place what its worker's price is above its cost: no assignment is worth more."""
-    start, cost = problem.places
-    places = np.repeat(prices, np.diff(start)) - cost
-    return int(surplus.sum() + np.maximum(places, 0).sum())
