@@ -37,17 +37,31 @@ class Platform:
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         if token:  # without one the platform itself says what is missing
             headers["Authorization"] = f"Bearer {token}"
+        self._divisions: dict[str, str] = {}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
 
     def post(self, method: str, **body: Any) -> dict[str, Any]:
         """One command or question to matching."""
-        given = {name: value for name, value in body.items() if value is not None}
-        answer: dict[str, Any] = self._told("POST", f"/v1/matching/{method}", json=given).json()
-        return answer
+        return self._answer("matching", method, body)
+
+    def division(self, code: str) -> str:
+        """A division's name with its code; where nobody tells the name, the code alone."""
+        if code not in self._divisions:
+            try:
+                found = self._answer("identity", "find_divisions", {"code": code})["items"][0]["name"]
+            except Refused:
+                found = ""
+            self._divisions[code] = f"{found} {code}".strip()
+        return self._divisions[code]
 
     def file(self, run_id: str, name: str) -> bytes:
         """A file of a run, whole."""
         return self._told("GET", f"/v1/runs/{run_id}/{name}").content
+
+    def _answer(self, service: str, method: str, body: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in body.items() if value is not None}
+        answer: dict[str, Any] = self._told("POST", f"/v1/{service}/{method}", json=given).json()
+        return answer
 
     def _told(self, verb: str, path: str, **sent: Any) -> httpx.Response:
         try:
@@ -126,12 +140,12 @@ def runs_command(
     platform = Platform(url)
     if run_id:
         view = platform.post("get_run", run_id=run_id)
-        for said in (match_told.line(view), *match_told.figures(view)):
+        for said in (match_told.line(view, platform.division), *match_told.figures(view, platform.division)):
             typer.echo(said)
         return
     found = list(islice(runs(platform), last))
     for view in found:
-        typer.echo(match_told.line(view))
+        typer.echo(match_told.line(view, platform.division))
     if not found:
         typer.echo("管辖范围内还没有批量派单。")
 

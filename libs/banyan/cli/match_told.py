@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,10 @@ STATES = {
 }
 OPTIONS = {"bands": "负荷分档", "floor": "各县下限"}
 SHARES = {"county": "按县（市、区），少的在前", "urgency": "按紧急程度", "client_group": "按服务对象"}
-NAMED = {"urgency": "urgency", "client_group": "client_group"}  # kinds of shares whose keys are codes of a table
+CODED = {"urgency": "urgency", "client_group": "client_group"}  # kinds of shares whose keys are codes of a table
 COUNTIES_MOST = 10
+Named = Callable[[str], str]
+"""A division's name by its code."""
 
 
 def now(view: Mapping[str, Any]) -> str:
@@ -68,13 +70,13 @@ def _ended(view: Mapping[str, Any]) -> str:
     )
 
 
-def line(view: Mapping[str, Any]) -> str:
+def line(view: Mapping[str, Any], named: Named) -> str:
     """A run in a list: when and where it was ordered, why, and what it came to."""
     at = datetime.fromisoformat(view["started_at"]).astimezone(SHANGHAI)
-    return f"{at:%Y-%m-%d %H:%M} {view['division']} {view['reason']}\n  {told(view)}"
+    return f"{at:%Y-%m-%d %H:%M} {named(view['division'])} {view['reason']}\n  {told(view)}"
 
 
-def figures(view: Mapping[str, Any]) -> Iterator[str]:
+def figures(view: Mapping[str, Any], named: Named) -> Iterator[str]:
     """What people decide by: who is served and how long they waited, how full workers are, what each option cost."""
     summary = view.get("summary")
     if view.get("trouble"):
@@ -87,11 +89,11 @@ def figures(view: Mapping[str, Any]) -> Iterator[str]:
         yield f"另有 {summary['left_out']} 件不参加（危机、特别保护、位置不明），须由人逐件办理"
     for kind, title in SHARES.items():
         yield f"{title}："
-        yield from (f"  {_share(each)}" for each in _listed(summary["shares"], kind))
+        yield from (f"  {_share(each, named)}" for each in _listed(summary["shares"], kind))
     loads = "，".join(f"{each['percent']}% {each['workers']} 人" for each in summary["loads"])
     yield f"派出后社工名额已用：{loads}"
     for option in summary["options"]:
-        yield _option(option)
+        yield _option(option, named)
 
 
 def _listed(shares: list[Any], kind: str) -> list[Any]:
@@ -100,22 +102,22 @@ def _listed(shares: list[Any], kind: str) -> list[Any]:
     return sorted(of, key=lambda each: each["served"] / each["requests"])[:COUNTIES_MOST] if kind == "county" else of
 
 
-def _share(share: Mapping[str, Any]) -> str:
+def _share(share: Mapping[str, Any], named: Named) -> str:
     kind, key = share["kind"], share["key"]
-    name = CODES[NAMED[kind]].name(key) if kind in NAMED else key
+    name = CODES[CODED[kind]].name(key) if kind in CODED else named(key)
     rate = f"{100 * share['served'] // share['requests']}%"
     waited = f"等待中位 {share['wait_days_p50']} 日，最长 {share['wait_days_most']} 日"
     return f"{name} {share['served']}/{share['requests']}（{rate}），{waited}"
 
 
-def _option(option: Mapping[str, Any]) -> str:
+def _option(option: Mapping[str, Any], named: Named) -> str:
     text = (
         f"{OPTIONS.get(option['name'], option['name'])}：少 {option['points_cost']} 分；派出 {option['served']} 件"
         f"（不设时 {option['served_plain']}），名额用尽 {option['full_workers']} 人（不设时 {option['full_workers_plain']}）"
     )
     if option["raised"]:
-        text += f"；加分的县：{'、'.join(option['raised'])}"
-    return text + (f"；仍低于下限：{'、'.join(option['below'])}" if option["below"] else "")
+        text += f"；加分的县：{'、'.join(map(named, option['raised']))}"
+    return text + (f"；仍低于下限：{'、'.join(map(named, option['below']))}" if option["below"] else "")
 
 
 def decision(request_id: str, found: Mapping[str, Any]) -> Iterator[str]:
