@@ -8,6 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -21,12 +22,17 @@ from banyan.cli.verify import verify_matching
 from banyan.kernel.refusal import Refused
 
 LOOK_S = 0.5
+AWAY_S = 120.0  # so long who follows a run waits for a platform that does not answer
 TIMEOUT_S = 30.0
 FILES = ("inputs", "certificate")
 Url = Annotated[str, typer.Option(envvar="BANYAN_URL", help="平台网址；令牌取自环境变量 BANYAN_TOKEN")]
 RunId = Annotated[str, typer.Argument(help="批量派单编号")]
 
 app = typer.Typer(no_args_is_help=True, help="批量派单：一次求出全局最优，附可核验的证明")
+
+
+class Away(Refused):
+    """Nobody answers now. What was ordered goes on; a question can be asked again."""
 
 
 class Platform:
@@ -71,8 +77,8 @@ class Platform:
             problem = answer.json()
             code, facts = str(problem["code"]), problem.get("facts", {})
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-            raise Refused("gateway_unreachable", reason=type(error).__name__) from error
-        raise Refused(code, **facts)
+            raise Away("gateway_unreachable", reason=type(error).__name__) from error
+        raise (Away if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else Refused)(code, **facts)
 
 
 def runs(platform: Platform) -> Iterator[dict[str, Any]]:
@@ -87,11 +93,21 @@ def runs(platform: Platform) -> Iterator[dict[str, Any]]:
 
 
 def followed(platform: Platform, run_id: str, passing: tuple[str, ...]) -> dict[str, Any]:
-    """The run when it has left the passing states, under a bar of how many requests have no better worker."""
+    """The run when it has left the passing states, under a bar of how many requests have no better worker. A platform that does
+    not answer is waited for: the run goes on without us."""
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as bars:
         task = bars.add_task(match_told.STATES[passing[0]], total=None)
+        answered = time.monotonic()
         while True:
-            view = platform.post("get_run", run_id=run_id)
+            try:
+                view = platform.post("get_run", run_id=run_id)
+            except Away:
+                if time.monotonic() > answered + AWAY_S:
+                    raise
+                bars.update(task, description=match_told.AWAY)
+                time.sleep(LOOK_S)
+                continue
+            answered = time.monotonic()
             bars.update(
                 task,
                 description=match_told.now(view),

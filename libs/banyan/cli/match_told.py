@@ -18,6 +18,7 @@ STATES = {
     "cancelled": "已取消",
     "failed": "未完成",
 }
+AWAY = "平台暂无应答，继续等待"
 OPTIONS = {"bands": "负荷分档", "floor": "各县下限"}
 SHARES = {"county": "按县（市、区），少的在前", "urgency": "按紧急程度", "client_group": "按服务对象"}
 CODED = {"urgency": "urgency", "client_group": "client_group"}  # kinds of shares whose keys are codes of a table
