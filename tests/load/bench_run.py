@@ -92,7 +92,7 @@ def applied() -> Figures:
     return figures
 
 
-def _memory_mb(which: str) -> int:
+def memory_mb(which: str) -> int:
     """VmRSS: what this process has; VmHWM: the most since that was asked to be forgotten."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(which)).split()[1]) // 1000
@@ -109,13 +109,13 @@ def _applied(many: int, candidates: int) -> tuple[int, float, float, tuple[int, 
         with platform.pool.connection() as connection:
             plant(connection, many, id)
         memory.trim()
-        before = _memory_mb("VmRSS")
+        before = memory_mb("VmRSS")
         run_id = str(platform.do(DUTY, m.StartRun(division=COUNTY, reason="测量", deadline_s=RUN_S))["id"])
         computed_s = bench.seconds(lambda: jobs.turn(platform.bus))
         platform.do(DUTY, m.ConfirmRun(run_id=run_id))
         Path("/proc/self/clear_refs").write_text(FORGET_THE_MOST)
         applied_s = bench.seconds(lambda: jobs.turn(platform.bus))
-        mb = (before, _memory_mb("VmHWM"), _memory_mb("VmRSS"))
+        mb = (before, memory_mb("VmHWM"), memory_mb("VmRSS"))
         return _offers(platform, run_id), computed_s, applied_s, mb
 
 
