@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -19,9 +20,11 @@ import uvicorn
 
 from banyan.runtime.host.settings import Settings
 from banyan.runtime.rpc.asyncio_ import AsyncClient
+from banyan.testkit.detached import free_port
 from banyan.testkit.owned import create_vhost, drop_vhost, lent
 from services.gateway.app import create
 from tests.flows.rpc_processes import HERE, ROOT, environment, wait_until
+from tests.instance import Instance
 
 RATES = ("http_account_rate", "http_account_burst", "http_address_rate", "http_address_burst")
 FREELY = dict.fromkeys(RATES, 10**6)
@@ -81,6 +84,30 @@ def gateway(url: str, folder: Path, rates: dict[str, int] = FREELY) -> Iterator[
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+@contextmanager
+def before_sample(platform: Instance, folder: Path) -> Iterator[tuple[str, Path]]:
+    """The gateway before the sample service, as a process; its address and its log."""
+    port, log = free_port(), folder / "log"
+    environment = {**os.environ, **platform.laptop.environment(), "BANYAN_HTTP_PORT": str(port)}
+    with log.open("wb") as out:
+        program = [sys.executable, str(HERE / "gateway_sample_program.py")]
+        process = subprocess.Popen(program, env=environment, cwd=ROOT, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        platform.wait_until(lambda: _ready(address), "the gateway is ready")
+        yield address, log
+    finally:
+        process.terminate()
+        assert process.wait(20) is not None, "it ends in time, whether anybody takes its spans or not"
+
+
+def _ready(address: str) -> bool:
+    try:
+        return bool(httpx.get(f"{address}/readyz", trust_env=False).status_code == 200)
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager

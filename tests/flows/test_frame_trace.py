@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,32 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
-from banyan.testkit.detached import free_port
 from tests.flows.collector import Collector
-from tests.flows.rpc_processes import HERE, ROOT
+from tests.flows.gateway_processes import before_sample
 from tests.instance import PLACE, Instance
 
 
 @pytest.fixture(scope="module")
 def gateway(platform: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The gateway before the sample service, as a process; its address and its log."""
-    port, log = free_port(), tmp_path_factory.mktemp("gateway") / "log"
-    environment = {**os.environ, **platform.laptop.environment(), "BANYAN_HTTP_PORT": str(port)}
-    with log.open("wb") as out:
-        program = [sys.executable, str(HERE / "gateway_sample_program.py")]
-        process = subprocess.Popen(program, env=environment, cwd=ROOT, stdout=out, stderr=out)
-    address = f"http://127.0.0.1:{port}"
-    platform.wait_until(lambda: _ready(address), "the gateway is ready")
-    yield address, log
-    process.terminate()
-    assert process.wait(20) is not None, "it ends in time, whether anybody takes its spans or not"
-
-
-def _ready(address: str) -> bool:
-    try:
-        return bool(httpx.get(f"{address}/readyz", trust_env=False).status_code == 200)
-    except httpx.TransportError:
-        return False
+    with before_sample(platform, tmp_path_factory.mktemp("gateway")) as running:
+        yield running
 
 
 def order(platform: Instance, address: str, method: str, trace_id: str, **body: Any) -> httpx.Response:

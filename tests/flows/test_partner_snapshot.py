@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,10 +20,11 @@ from banyan.kernel.refusal import Refused
 from banyan.runtime.events import log
 from banyan.wire.chain import Head
 from banyan.wire.cloudevents import parse
+from tests.flows.gateway_processes import before_sample
 from tests.flows.test_partners import STREAM, grow, items, read, types
 from tests.instance import Instance
 from tests.partners import PLANTED, THEN, WATERED, agree
-from tests.proofs import PUBLIC_KEYS, SIGNED_AT, SIGNING
+from tests.proofs import DOCS, PUBLIC_KEYS, SIGNED_AT, SIGNING
 
 RESTED, WOKEN = "cn.banyan.sample.tree.rested.v1", "cn.banyan.sample.tree.woken.v1"
 
@@ -92,3 +97,38 @@ def test_a_snapshot_and_what_follows_give_what_the_whole_feed_gives(platform: In
     for cursor in ("999999-0", f"{at}-{at + 1}", "x"):
         with pytest.raises(Refused, match="bad_input"):
             read(platform, name, cursor, method="events_snapshot")
+
+
+def test_the_subscriber_of_the_docs_begins_with_a_snapshot_and_holds_what_the_whole_feed_gives(
+    platform: Instance, name: str, tmp_path: Path
+) -> None:
+    tree = platform.plant(f"树-{name}")
+    grow(platform)
+    agree(platform.database, name)
+    signed = "select max(position) from head where stream = %s"
+    last = len(items(platform, name))
+    platform.wait_until(lambda: (platform.rows(signed, STREAM)[0][0] or 0) >= last, "a head is signed")
+    file = tmp_path / "trees.jsonl"
+    (tmp_path / "trees.jsonl.snapshot.part").write_text("what a power cut left")
+
+    with before_sample(platform, tmp_path) as (address, _):
+
+        def follow(*options: str) -> list[str]:
+            command = [sys.executable, str(DOCS / "subscriber.py"), address, STREAM, str(file), "--once", *options]
+            token = platform.token("partner", "350000000000", name)
+            environment = {**os.environ, "BANYAN_TOKEN": token, "NO_PROXY": "*"}
+            ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+            return ended.stdout.splitlines()
+
+        begun, up_to = follow("--snapshot")
+        head = msgspec.json.decode((tmp_path / "trees.jsonl.head").read_bytes(), type=Head)
+        assert begun == f"from position {head.position}" and int(head.position) >= last
+        platform.command("water_tree", tree_id=tree, litres=7)
+        platform.wait_until(lambda: len(items(platform, name)) > int(up_to.split()[-1]), "it is in the log")
+        assert follow("--snapshot")[0] == up_to.replace("up to", "from"), "a snapshot is taken once"
+
+    whole, parts = items(platform, name), (tmp_path / "trees.jsonl.snapshot", file)
+    held = [line for part in parts for line in part.read_bytes().splitlines()]
+    assert folded(held) == folded(whole[: place(held[-1])]) and folded(held)[tree]["litres"] >= 7
+    since = file.read_bytes().splitlines()
+    assert verify(since, public_keys=platform.public_keys(), since=head).whole
