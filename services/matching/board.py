@@ -24,9 +24,9 @@ KINDS = ("crisis", "mine", "held", "report_open", "start_overdue", "offer_ending
 KEY = "band, calm, at, id"
 BEFORE_ALL = "-1|0|1970-01-01T00:00:00+00:00|"
 LINES = f"""
-select band, 0, %(now)s::timestamptz, '', kind, null, null, count(*) from board group by band, kind
-union all select {KEY}, kind, due, true, 1 from board where hidden
-union all (select {KEY}, kind, due, false, 1 from board where not hidden
+select band, 0, %(now)s::timestamptz, '', null, null, count(*) from board group by band
+union all select {KEY}, due, true, 1 from board where hidden
+union all (select {KEY}, due, false, 1 from board where not hidden
     and ({KEY}) > (%(after_band)s, %(after_calm)s, %(after_at)s, %(after_id)s) order by {KEY} limit %(limit)s)
 """
 """In one pass: how many of each kind (without an id), all that is protected, and a page of what is not."""
@@ -34,13 +34,12 @@ Place = tuple[int, int, datetime, str]
 
 
 class Line(NamedTuple):
-    """A row of `LINES`: where it stands, what it is, whether it is protected."""
+    """A row of `LINES`: where it stands, when it is due, whether it is protected."""
 
     band: int
     calm: int
     at: datetime
     id: str
-    kind: str
     due: datetime
     hidden: bool | None
     many: int
@@ -49,6 +48,11 @@ class Line(NamedTuple):
     def place(self) -> Place:
         """What the board is sorted by."""
         return self.band, self.calm, self.at, self.id
+
+    @property
+    def kind(self) -> str:
+        """Why it stands there."""
+        return KINDS[self.band]
 
 
 @answers(m.DutyBoard)
@@ -82,7 +86,7 @@ def _board(query: m.DutyBoard, after: Place, context: Context, db: Db) -> tuple[
     parts, asked = conditions(db, query.division)
     within = " and ".join(parts)
     arms = (
-        f"select {KINDS.index(kind)} as band, {CRISIS} - urgency as calm, {at} as at, id, '{kind}' as kind, {due} as due,"
+        f"select {KINDS.index(kind)} as band, {CRISIS} - urgency as calm, {at} as at, id, {due} as due,"
         f" {PROTECTED} as hidden from request where {condition} and {within}"
         for kind, (condition, at, due) in _kinds(context).items()
     )
