@@ -238,6 +238,11 @@ def test_a_figure_that_nobody_could_trust_is_refused(row: Figure, division: str,
         figures(row, division=division, known=known)
 
 
+def test_a_value_of_another_kind_that_slipped_in_is_set_right() -> None:
+    _, event = figures(FIGURE, known=(FIGURE, replace(FIGURE, value="a day")))
+    assert [row.value for row in event.rows] == [24]
+
+
 def test_a_seed_leaves_what_is_known_and_adds_what_is_new() -> None:
     corrected = replace(FIGURE, value=36)
     order = words.SetFigures(

@@ -34,7 +34,7 @@ def set_figures(
     """Figures from a day on, in the division that orders them or below; a figure keeps its unit and its kind of value (a number,
     a text, a list or a table) for ever."""
     units = {row.name: row.unit for row in known_figures}
-    kinds = {row.name: type(row.value) for row in known_figures}
+    kinds = {row.name: type(row.value) for row in reversed(known_figures)}  # as it was first: a slip can be set right
     for row in command.rows:
         _require_figure(row, command.division)
         if units.setdefault(row.name, row.unit) != row.unit:
