@@ -69,9 +69,19 @@ def migrate(services: Services = None) -> None:
 def up(folder: Folder = RUN) -> None:
     """在本机启动整个平台（自带 PostgreSQL 与 RabbitMQ，除非环境变量另有指定）。"""
     from banyan.cli.laptop import Laptop
+    from banyan.cli.processes import SERVICES
+    from banyan.cli.seed import Seeder
 
     laptop = Laptop(folder)
-    laptop.up(typer.echo)
+
+    def reference() -> None:
+        """What a new release reads besides; a run, say, is not to fail for want of a figure."""
+        typer.echo("载入新增的参考数据……")
+        seeder = Seeder(laptop.settings())
+        seeder.reference(SERVICES)
+        seeder.close()
+
+    laptop.up(typer.echo, reference)
     typer.echo(f"平台已就绪：{laptop.url}")
 
 
@@ -106,7 +116,13 @@ def demo(
 
 
 @app.command()
-def seed(username: str = "operator", folder: Folder = RUN) -> None:
+def seed(
+    username: str = "operator",
+    reference_only: Annotated[
+        bool, typer.Option("--reference-only", help="只载入新增的参考数据，不动管理账户：升级之后用")
+    ] = False,
+    folder: Folder = RUN,
+) -> None:
     """载入区划、工作日、政策数据与公钥，并开立第一个管理账户。"""
     from banyan.cli.laptop import Laptop
     from banyan.cli.processes import SERVICES
@@ -114,6 +130,8 @@ def seed(username: str = "operator", folder: Folder = RUN) -> None:
 
     seeder = Seeder(Laptop(folder).settings())
     typer.echo(f"已载入参考数据，共 {seeder.reference(SERVICES)} 项")
+    if reference_only:
+        return
     password, address = seeder.operator(username)
     typer.echo(f"管理账户 {username}，口令 {password}（仅显示这一次）")
     typer.echo(f"登录还须动态口令，请用验证器扫描（仅显示这一次；遗失后重新执行本命令即换新）：\n{address}\n{qr(address)}")

@@ -97,8 +97,9 @@ class Laptop:
         own = {k.removeprefix("BANYAN_").lower(): v for k, v in self.environment().items() if k.startswith("BANYAN_")}
         return Settings.model_validate(own)
 
-    def up(self, say: Say) -> float:
-        """Starts all that does not run; answers the seconds until the platform was ready, servers not counted."""
+    def up(self, say: Say, prepare: Callable[[], object] = lambda: None) -> float:
+        """Starts all that does not run; answers the seconds until the platform was ready, servers not counted. `prepare` is done
+        when the databases are up to date and nothing that this starts runs yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = read_state(self.folder) or {"http_port": free_port(), "prefix": self._prefix()}
         write_state(self.folder, self.state)
@@ -107,6 +108,7 @@ class Laptop:
         self._keys(say)
         say("建立或升级各服务的数据库……")
         self.run_banyan("migrate", *self.services)
+        prepare()
         started = time.monotonic()
         for name in self.processes:
             self.start(name)
