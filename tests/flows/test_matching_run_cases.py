@@ -192,6 +192,25 @@ def test_nobody_sees_half_of_a_run_and_one_whose_session_ends_half_way_is_sent_o
     assert count(platform, "select count(*) from notice where template = 'offer'") == 20
 
 
+def test_a_worker_is_sent_to_a_crisis_while_a_run_that_asks_them_is_being_sent_out(platform: Platform) -> None:
+    workers(platform, 2, weekly_capacity=2)
+    for _ in range(3):
+        triaged(platform)
+    crisis, id = taken(platform, urgency=3), confirmed(platform)
+    platform.do(DUTY, m.AcknowledgeCrisis(request_id=crisis))
+    with platform.pool.connection() as other, other.transaction():
+        other.execute("select 1 from worker where id = 'a-w0' for update")
+        sending = threading.Thread(target=jobs.turn, args=(platform.bus,))
+        sending.start()
+        decided = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%%from worker%%update'"
+        until(lambda: bool(platform.rows(decided)))
+        platform.do(DUTY, m.AssignCrisis(request_id=crisis, worker_id="a-w1", reason="电话说定，十分钟到"), within_s=5)
+    sending.join()
+    assert state_of(platform, id) == "applied" and count(platform, SENT) == 3
+    loads = "select jsonb_array_length(body->'offered'), jsonb_array_length(body->'accepted') from worker order by id"
+    assert platform.rows(loads) == [(2, 0), (1, 1)]
+
+
 def test_a_floor_lifts_the_worst_county_and_the_run_says_what_it_cost(postgres: Any, folder: Path) -> None:
     floor = Figure(name="run_floor_percent", since=NOW.date(), value=50, unit="%", source="test")
     with matching_on(postgres.url, folder, [floor]) as platform:

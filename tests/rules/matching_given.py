@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pkgutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib import import_module, resources
 from typing import Any
 
@@ -66,6 +66,7 @@ class World:
         self.events: list[Event] = []
         self.notices: list[Notice] = []
         self._seed = 0
+        self.meanwhile: Callable[[], Any] = lambda: None
 
     def context(self, who: Caller, command: type[Command] | None = None) -> Context:
         """What a rule would be given now."""
@@ -99,9 +100,10 @@ class World:
         return next(iter(changed.values()), None)
 
     def _parts(self, decision: Decision, record: Any, command: Command) -> dict[str, Any]:
-        """Portions of a single record each."""
+        """Portions of a single record each, and records that are locked last."""
         wanted = ((name, source(record, command)) for name, (_, source) in decision.portions.items())
-        return {name: ({id: self.records.get(id)} for id in sorted(ids)) for name, ids in wanted}
+        parts = {name: ({id: self.records.get(id)} for id in sorted(ids)) for name, ids in wanted}
+        return parts | {name: LateRecords(self, source(record, command)) for name, (_, source) in decision.late.items()}
 
     def _reach(self, context: Context, command: type[Command], division: str) -> None:
         held = context.caller.duties() & set(command.may)
@@ -168,6 +170,19 @@ class World:
         """A request that its first candidate took."""
         request = self.offered(**other)
         return self.do(by(request.offer.worker_id), m.AcceptOffer(request_id=request.id))
+
+
+class LateRecords:
+    """Records as they stand now, and once more when they are locked; between the two a test may do anything."""
+
+    def __init__(self, world: World, ids: tuple[str, ...]) -> None:
+        self.seen: dict[str, Any] = {id: world.records[id] for id in ids if id in world.records}
+        self.world = world
+
+    def lock(self, ids: Sequence[str]) -> dict[str, Any]:
+        """What has changed by now is another record."""
+        self.world.meanwhile()
+        return {id: self.world.records[id] for id in ids if id in self.world.records}
 
 
 def _answers(rule: Generator[Any, None, Any]) -> Iterator[Any]:

@@ -149,6 +149,32 @@ def test_what_was_accepted_meanwhile_is_never_moved(world: World) -> None:
     assert world.records[request.id].state == "accepted"
 
 
+def test_what_a_worker_is_asked_and_takes_while_the_run_is_decided_is_kept_beside_its_offers(world: World) -> None:
+    requests = (world.triaged(), world.triaged())
+    crisis, run = world.taken(urgency=3), confirmed(world)
+    world.do(DUTY, m.AcknowledgeCrisis(request_id=crisis.id))
+    gone = m.AssignCrisis(request_id=crisis.id, worker_id="a-w1", reason="电话说定，十分钟到")
+    world.meanwhile = lambda: world.do(DUTY, gone)
+    world.do(SYSTEM, m.ApplyRun(run_id=run.id, pairs=pairs(*requests), summary=SUMMARY))
+    worker = world.records["a-w1"]
+    assert (worker.offered, worker.accepted) == ((requests[1].id,), (crisis.id,))
+    assert (said(world, m.WorkerLoadChanged).offered, said(world, m.WorkerLoadChanged).accepted) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"accepted": ("q-1", "q-2", "q-3")}, {"state": "suspended"}, {"division": COUNTY}],
+    ids=["no place is left", "is no longer asked", "serves elsewhere"],
+)
+def test_a_worker_who_changed_while_the_run_was_decided_sends_none(world: World, changed: dict[str, object]) -> None:
+    requests, run = (world.triaged(), world.triaged()), confirmed(world)
+    world.meanwhile = lambda: world.records.update({"a-w1": replace(world.records["a-w1"], **changed)})
+    with pytest.raises(Refused) as refused:
+        world.do(SYSTEM, m.ApplyRun(run_id=run.id, pairs=pairs(*requests), summary=SUMMARY))
+    assert refused.value.code == "run_moved_on"
+    assert refused.value.facts == {"request_id": requests[1].id, "worker_id": "a-w1"}
+
+
 def test_a_protected_request_is_no_part_of_it(world: World) -> None:
     request = world.triaged(confidentiality="protected", protected_kind="violence", separate_consent=True)
     run = confirmed(world)

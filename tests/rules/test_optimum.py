@@ -109,7 +109,7 @@ def test_by_kinds_it_is_the_same_optimum_as_request_by_request(
     seed: int, bands: tuple[Band, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = day([code for code in villages() if code.startswith("3501")], 40, seed, size=300).problem
-    problem = replace(repeated(whole, np.random.default_rng(seed).integers(0, 40, 600)), bands=bands)
+    problem = replace(repeated(whole, np.random.default_rng(seed).integers(0, 40, 1_200)), bands=bands)
     pairs, by_kinds = all_pairs(problem), solve(problem)
     monkeypatch.setattr("services.matching.optimum.solve.many_alike", lambda kinds: False)
     one_by_one = solve(problem)
@@ -123,7 +123,7 @@ def test_by_kinds_it_is_the_same_optimum_as_request_by_request(
 
 def test_by_kinds_a_deadline_gives_a_bound_that_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.matching.optimum.solve_kinds.PAIRS_MOST", 4)
-    problem = repeated(crowded(9, requests=30, workers=4_000), np.arange(900) % 30)
+    problem = repeated(crowded(9, requests=30, workers=4_000), np.arange(1_200) % 30)
     best, early = solve(problem), solve(problem, deadline_s=0)
     assert early.objective < best.objective == best.bound < early.bound
     assert (early.status, best.status) == (BOUNDED, OPTIMAL)

@@ -84,7 +84,7 @@ def test_an_earlier_proof_that_says_nothing_or_too_many_changes_are_not_repaired
     another_day = replace(now, serving=now.serving + 400)
     assert changed(before, another_day, same).many > CHANGES_MOST
     assert repaired(before, proof, another_day, same, deadline_s=LONG_S) is None
-    alike = repeated(before, np.zeros(3 * len(before), np.int64))
+    alike = repeated(before, np.zeros(1_001, np.int64))
     ids = (list(alike.request_ids), list(alike.workers.ids))
     proved = Certificate.of(alike, solve(alike))
     assert repaired(alike, proved, alike, Same.of(ids, ids), deadline_s=LONG_S) is None, "quicker by kinds"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,20 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # a tree:
     division: str  # where it belongs: jurisdiction is decided by it
 
 
+A_co = TypeVar("A_co", bound=Aggregate, covariant=True)
+
+
+class Late(Protocol[A_co]):
+    """Records that a rule reads first and locks last, so that nobody waits for them while it decides on thousands of others."""
+
+    @property
+    def seen(self) -> Mapping[str, A_co]:
+        """By id, as they stood when the rule began; they may change until they are locked."""
+
+    def lock(self, ids: Sequence[str]) -> Mapping[str, A_co]:
+        """Locks some of them, once, and answers those that there are as they stand now, until the transaction ends."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """One command's rule. `key` is the command's field with the record's id; None creates."""
@@ -37,6 +51,7 @@ class Decision:
     facts: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     portions: Mapping[str, tuple[type[Aggregate], Find]] = field(default_factory=dict)
+    late: Mapping[str, tuple[type[Aggregate], Find]] = field(default_factory=dict)
 
 
 DECISIONS: dict[type[Command], Decision] = {}
@@ -51,6 +66,7 @@ def decides(
     facts: tuple[str, ...] = (),
     open: tuple[str, ...] = (),
     portions: Mapping[str, tuple[type[Aggregate], Find]] | None = None,
+    late: Mapping[str, tuple[type[Aggregate], Find]] | None = None,
 ) -> Callable[[F], F]:
     """Registers a pure rule `(record, command, context, **also, **facts) -> (record, *events and notices)`.
 
@@ -63,12 +79,14 @@ def decides(
           portions {id: record, or None where there is none}, in the order of the ids. It is a generator: after each portion it yields
           an answer of its own, ({"requests": records}, *events and notices), which is written at once, and in the end
           it returns the record's. All of it is one transaction.
+    late: records that the rule locks itself, after all others, and may change in what it returns: `Late`, by argument name.
     """
 
     def register(rule: F) -> F:
         if command in DECISIONS:
             raise ValueError(f"{command.__name__} is decided twice")
-        DECISIONS[command] = Decision(command, on, key, rule, dict(also or {}), facts, open, dict(portions or {}))
+        others = (dict(also or {}), facts, open, dict(portions or {}), dict(late or {}))
+        DECISIONS[command] = Decision(command, on, key, rule, *others)
         return rule
 
     return register

@@ -26,7 +26,7 @@ from banyan.contracts.matching import (
     Summary,
 )
 from banyan.kernel.context import Context
-from banyan.kernel.decision import Aggregate, decides
+from banyan.kernel.decision import Aggregate, Late, decides
 from banyan.kernel.machine import Machine, Move
 from banyan.kernel.refusal import Refused
 from services.matching.domain import pairing
@@ -35,7 +35,7 @@ from services.matching.domain.dispatching import offer_to
 from services.matching.domain.holding import require_reason
 from services.matching.domain.request import REQUEST, Request
 from services.matching.domain.run_options import options
-from services.matching.domain.worker import Worker, let_go, load_changed
+from services.matching.domain.worker import Worker, ask, let_go, load_changed
 
 FIRST = 1  # the rank of whom the optimum chose
 
@@ -164,21 +164,23 @@ def _workers(run: Run, command: ApplyRun) -> tuple[str, ...]:
     ApplyRun,
     on=Run,
     key="run_id",
-    also={"workers": (Worker, _workers)},
     portions={"requests": (Request, _requests)},
+    late={"workers": (Worker, _workers)},
 )
 def apply_run(
     run: Run,
     command: ApplyRun,
     context: Context,
     *,
-    workers: Sequence[Worker],
     requests: Iterable[Mapping[str, Request | None]],
+    workers: Late[Worker],
 ) -> Generator[tuple[Any, ...], None, tuple[Any, ...]]:
-    """Every pair becomes an offer, or none does: where one no longer holds, all is repaired first and tried again."""
+    """Every pair becomes an offer, or none does: where one no longer holds, all is repaired first and tried again.
+
+    Workers are locked last: an answer of theirs, or a crisis that they are sent to, does not wait for thousands of offers.
+    """
     state = RUN.move("apply", run.state)
-    before = {worker.id: worker for worker in workers}
-    step = _Step.begin(run, command, before, context)
+    step = _Step.begin(run, command, workers.seen, context)
     for some in requests:
         changed, said = [], []
         for id, request in some.items():
@@ -186,7 +188,7 @@ def apply_run(
             changed.append(after)
             said += more
         yield {"requests": tuple(changed)}, *said
-    asked = tuple(worker for id, worker in step.workers.items() if worker is not before[id])
+    asked = step.settled(workers)
     digest = command.summary.certificate_digest
     applied = RunApplied(offers=step.offers, certificate_digest=digest, **_said(run, context))
     return (
@@ -255,6 +257,27 @@ class _Step:
         self.workers[worker.id] = changed["worker"]
         self.offers += 1
         return changed[""], made, told
+
+    def settled(self, workers: Late[Worker]) -> tuple[Worker, ...]:
+        """All workers whom the run asks or lets go, locked, on top of what else they were asked and took meanwhile."""
+        changed = [id for id, worker in self.workers.items() if worker is not workers.seen[id]]
+        now = workers.lock(changed)
+        return tuple(self._settled(workers.seen[id], self.workers[id], now.get(id)) for id in changed)
+
+    def _settled(self, was: Worker, then: Worker, now: Worker | None) -> Worker:
+        """One of them; if anything but their load has changed, or no place is left, the run has to be repaired."""
+        if now is was:
+            return then
+        asked = [id for id in then.offered if id not in was.offered]
+        if now is None or replace(now, offered=was.offered, accepted=was.accepted) != was:
+            raise _moved_on(Pair(request_id=(asked or was.offered)[0], worker_id=was.id))
+        for id in set(was.offered) - set(then.offered):
+            now = let_go(now, id)
+        if asked and now.load + len(asked) > now.supply.weekly_capacity:
+            raise _moved_on(self.pairs[asked[-1]])
+        for id in asked:
+            now = ask(now, id)
+        return now
 
 
 def _of(workers: Mapping[str, Worker], pair: Pair) -> Worker:

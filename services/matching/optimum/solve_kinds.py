@@ -20,14 +20,14 @@ from services.matching.optimum.sweep import Pairs, sweep
 from services.matching.ranking.arrays import Ints
 
 ALIKE = 1_000
-"""Where a kind has more requests than this, or half of all requests are like an earlier one, kinds are solved."""
+"""Where a kind has more requests than this, or of more requests than this half are like an earlier one, kinds are solved."""
 PAIRS, PAIRS_MOST = 12, 4_096
 """A kind gets so many better pairs a round, and one more for each request that it has, up to a most."""
 
 
 def many_alike(kinds: Kinds) -> bool:
     """Whether so many requests are alike that they are to be solved by kinds."""
-    return int(kinds.many.max(initial=0)) > ALIKE or 2 * len(kinds.first) < len(kinds.of)
+    return int(kinds.many.max(initial=0)) > ALIKE or len(kinds.of) > max(ALIKE, 2 * len(kinds.first))
 
 
 def solve_kinds(problem: Problem, kinds: Kinds, *, over: Callable[[], bool], told: Told) -> Solution:

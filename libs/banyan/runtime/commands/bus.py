@@ -37,7 +37,7 @@ from banyan.runtime.commands.orders import (
     SYSTEM_TIMEOUT_S,
     Order,
 )
-from banyan.runtime.commands.portions import Portions, written
+from banyan.runtime.commands.portions import Held, Portions, written
 from banyan.runtime.commands.settled import settled
 from banyan.runtime.commands.statements import together
 from banyan.runtime.commands.store import Db, locked, subject_of
@@ -210,22 +210,24 @@ class Bus:
         also = self._lock_also(db.connection, decision, record, command)
         facts = {name: self.service.facts[name](db, [command], context)[0] for name in decision.facts}
         parts = {name: also.pop(name) for name in decision.portions}
-        given = {name: records_only(found) for name, found in also.items()} | parts
+        late = {name: also.pop(name) for name in decision.late}
+        given = {name: records_only(found) for name, found in also.items()} | parts | late
         answer = decision.decide(record, command, context, **given, **facts)
         if parts:
             answer = written(answer, parts, decision, record, version, db, outcome, traceparent)
+        also |= {name: held.in_hand for name, held in late.items()}
         return collect(outcome, decision, record, version, also, answer, context)
 
     def _lock_also(self, connection: Any, decision: Decision, record: Any, command: Command) -> dict[str, Any]:
         """The rule's other records, locked kind by kind in id order: name → (record, version), or a list of them."""
         found: dict[str, Any] = {}
-        named = {**decision.also, **decision.portions}
+        named = {**decision.also, **decision.portions, **decision.late}
         for name, (kind, source) in sorted(named.items(), key=lambda item: item[1][0].kind):
             wanted = getattr(command, source) if isinstance(source, str) else source(record, command)
             many = isinstance(wanted, tuple)
             ids = sorted(wanted or ()) if isinstance(wanted, tuple) else [wanted] if wanted else []
-            if name in decision.portions:
-                found[name] = Portions(connection, kind, ids)
+            if name in decision.portions or name in decision.late:
+                found[name] = (Portions if name in decision.portions else Held)(connection, kind, ids)
                 continue
             records = list(locked(connection, kind, ids))
             found[name] = records if many else (records[0] if records else None)

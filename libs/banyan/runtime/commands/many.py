@@ -75,7 +75,7 @@ def _told(one: Answer) -> dict[str, Any]:
 
 def suits(decision: Decision, commands: Sequence[Command]) -> bool:
     """Whether a rule can be run for many at once: it locks only its own record, and no record comes twice."""
-    if decision.also or decision.portions or decision.open:
+    if decision.also or decision.portions or decision.late or decision.open:
         return False
     ids = [getattr(command, decision.key) for command in commands] if decision.key else []
     return len(set(ids)) == len(ids)

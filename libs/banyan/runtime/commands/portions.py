@@ -1,4 +1,5 @@
-"""A rule over more records than should be kept: all are locked, then read, decided and written a portion at a time.
+"""A rule over more records than should be kept: all are locked, then read, decided and written a portion at a time; and
+records that such a rule reads first and locks last.
 
 It is one transaction as ever: nobody sees a portion before the commit, and a rule that refuses half-way has done nothing.
 """
@@ -40,6 +41,30 @@ class Portions(Generic[A]):
     ) -> Generator[Mapping[str, A | None], None, None]:
         for some, self.in_hand in in_portions(connection, kind, ids):
             yield dict.fromkeys(some) | {record.id: record for record, _ in self.in_hand}
+
+
+class Held(Generic[A]):
+    """`Late`: records read now, and locked when the rule asks for it; who has not changed meanwhile is not read again."""
+
+    def __init__(self, connection: Any, kind: type[A], ids: Sequence[str]) -> None:
+        self._connection, self._kind = connection, kind
+        self._read = {
+            record.id: (record, version) for _, found in in_portions(connection, kind, ids) for record, version in found
+        }
+        self.seen: Mapping[str, A] = {id: record for id, (record, _) in self._read.items()}
+        self.in_hand: list[tuple[A, int]] = []
+
+    def lock(self, ids: Sequence[str]) -> Mapping[str, A]:
+        """In the order of the ids."""
+        sql = f"select id, version from {self._kind.kind} where id = any(%s) order by id for update"
+        versions: dict[str, int] = {}
+        for some in portions(sorted(ids)):
+            versions |= dict(self._connection.execute(sql, (some,)).fetchall())
+        changed = [id for id, version in versions.items() if self._read.get(id, (None, 0))[1] != version]
+        for _, found in in_portions(self._connection, self._kind, changed):
+            self._read |= {record.id: (record, version) for record, version in found}
+        self.in_hand = [self._read[id] for id in versions]
+        return {record.id: record for record, _ in self.in_hand}
 
 
 def written(
