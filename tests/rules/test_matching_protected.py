@@ -135,6 +135,20 @@ def test_erasing_a_client_ends_an_open_case_frees_the_worker_and_keeps_its_cours
     assert world.records["a-w0"].load == 0
 
 
+def test_erasing_takes_along_what_was_typed_of_the_case() -> None:
+    world, typed = World(), "林阿妹的儿媳"
+    world.workers(3)
+    request = world.offered()
+    world.do(by(request.offer.worker_id), m.DeclineOffer(request_id=request.id, reason=typed))
+    world.do(LEAD, m.OverrideDispatch(request_id=request.id, worker_id="a-w2", reason=typed))
+    world.do(DUTY, m.BreakGlass(request_id=request.id, reason=typed))
+    request = world.do(LEAD, m.WithdrawRequest(request_id=request.id, reason=typed))
+    assert str(request).count(typed) == 4
+    erased = world.do(SYSTEM, m.EraseClient(request_id=request.id))
+    assert typed not in str(erased) and (erased.ending, erased.ended_reason) == ("withdrawn", "client_erased")
+    assert [offer.answer for offer in erased.offers] == ["declined", "closed"] and len(erased.glass) == 1
+
+
 def test_erasing_destroys_the_key_of_who_it_was_written_for() -> None:
     world = World()
     request = world.taken()

@@ -167,13 +167,14 @@ def test_who_leaves_leaves_the_assignment_too(state):
     assert event.reason == state
 
 
-def test_an_ended_assignment_is_over():
+def test_an_ended_assignment_is_over_and_what_was_typed_is_in_no_event():
     assignment, _ = opened()
     ended, event = decide(EndAssignment(assignment_id="a", reason="合同期满"), LEAD, assignment)
 
     assert event == AssignmentEnded(
-        assignment_id=assignment.id, person_id=assignment.person_id, division=VILLAGE, reason="合同期满"
+        assignment_id=assignment.id, person_id=assignment.person_id, division=VILLAGE, reason="ended"
     )
+    assert ended.ended_because == "合同期满"
     with pytest.raises(Refused, match="wrong_state"):
         decide(EndAssignment(assignment_id="a", reason="合同期满"), LEAD, ended)
     with pytest.raises(Refused, match="wrong_state"):

@@ -626,7 +626,7 @@ class AssignmentChanged(AssignmentEvent, frozen=True, kw_only=True):
 
 
 class AssignmentEnded(Event, frozen=True, kw_only=True):
-    """The worker is matched under it no more."""
+    """The worker is matched under it no more. The reason is a code: `ended`, or what became of the person's record."""
 
     stream: ClassVar = "registry.assignment"
     assignment_id: str

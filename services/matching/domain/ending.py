@@ -118,7 +118,8 @@ def link_duplicate(
 
 @decides(EraseClient, on=Request, key="request_id", also=BOUND)
 def erase_client(request: Request, command: EraseClient, context: Context, *, worker: Worker | None) -> tuple[Any, ...]:
-    """What identifies the client goes, the key is destroyed, the case's course stays; an open case ends with it.
+    """What identifies the client goes, with all that was typed of the case; the key is destroyed, the case's course stays,
+    and an open case ends with it.
     Refuses `erase_in_registry` to an officer where the client is a registered person, whose erasure begins there."""
     if not is_system(context):
         require_reason(command.reason)
@@ -129,6 +130,15 @@ def erase_client(request: Request, command: EraseClient, context: Context, *, wo
     if request.state not in REQUEST.ends:
         changed, events = _closed(request, worker, context, WITHDRAWN, ERASED)
     blank: dict[str, Any] = dict.fromkeys(PRIVATE)
-    changed[""] = replace(changed[""], **blank, client_id=None, household_id=None, erased_on=context.today)
+    changed[""] = replace(
+        changed[""],
+        **blank,
+        client_id=None,
+        household_id=None,
+        erased_on=context.today,
+        ended_reason=ERASED,
+        offers=tuple(replace(offer, reason=None, override_reason=None) for offer in changed[""].offers),
+        glass=tuple(replace(broken, reason="") for broken in request.glass),
+    )
     gone = ClientErased(**said.facts(request, context))
     return changed, *events, gone, DestroyKey(person_id=request.subject_id)

@@ -237,7 +237,7 @@ def refresh_assignment(
     if assignment.state not in LIVE:
         return (assignment,)
     if person.state in ("retired", "erased"):
-        return _end(assignment, person.state, context)
+        return _end(assignment, person.state, context, person.state)
     serves = person.state in SERVING and person.merged_into is None
     fresh = replace(assignment, **_of_person(person, context))
     if assignment.state == "open" and not serves:
@@ -253,11 +253,11 @@ def refresh_assignment(
 
 @decides(EndAssignment, on=Assignment, key="assignment_id")
 def end_assignment(assignment: Assignment, command: EndAssignment, context: Context) -> tuple[Any, ...]:
-    """Ends an assignment; the worker is matched under it no more."""
-    return _end(assignment, command.reason, context)
+    """Ends an assignment; the worker is matched under it no more. What was typed as the reason stays in the record."""
+    return _end(assignment, command.reason, context, "ended")
 
 
-def _end(assignment: Assignment, reason: str, context: Context) -> tuple[Any, ...]:
+def _end(assignment: Assignment, because: str, context: Context, code: str) -> tuple[Any, ...]:
     state = ASSIGNMENT.move("end", assignment.state)
-    assignment = replace(assignment, state=state, live=None, ended_on=context.today, ended_because=reason)
-    return assignment, _ended(assignment, reason)
+    assignment = replace(assignment, state=state, live=None, ended_on=context.today, ended_because=because)
+    return assignment, _ended(assignment, code)
