@@ -9,7 +9,6 @@ pairs afterwards, whatever the first columns were.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -38,17 +37,7 @@ def sampled(problem: Problem) -> Problem:
     ends = np.cumsum(problem.free[along])
     places = np.zeros(len(rows), np.int64)
     places[along] = ends // PART - (ends - problem.free[along]) // PART
-    return with_places(problem.part(chosen), places)
-
-
-def with_places(problem: Problem, places: Ints) -> Problem:
-    """The same problem in which each worker gives only their first so many places; scores are of all that are free."""
-    changed = replace(problem)  # a new one: what is kept on it is worked out anew
-    start, cost = changed.places
-    starts = np.concatenate([[0], np.cumsum(places)])
-    nth = np.arange(starts[-1]) - np.repeat(starts[:-1], places)
-    changed.__dict__.update(free=places, places=(starts, cost[np.repeat(start[:-1], places) + nth]))
-    return changed
+    return problem.part(chosen).with_places(places)
 
 
 def first_columns(problem: Problem, sheet: Sheet, solved: Prices, over: Callable[[], bool] = lambda: False) -> Pairs:
@@ -64,7 +53,7 @@ def first_columns(problem: Problem, sheet: Sheet, solved: Prices, over: Callable
             break
         count = np.bincount(pairs.worker, minlength=len(problem.workers))
         poor = count < TIMES * problem.free + TIMES
-        more = sweep(Sheet(with_places(problem, problem.free * poor)), prices, best - points, many)
+        more = sweep(Sheet(problem.with_places(problem.free * poor)), prices, best - points, many)
         pairs = _joined(pairs, _best_of_workers(problem, more, best))
     return pairs
 
@@ -72,7 +61,7 @@ def first_columns(problem: Problem, sheet: Sheet, solved: Prices, over: Callable
 def _imputed(problem: Problem, part: Problem, prices: Ints, surplus: Ints) -> Ints:
     """Whoever had no place in the smaller problem is priced so that no request there would gain by them."""
     absent = ((part.free == 0) & (problem.free > 0)).astype(np.int64)
-    wanting = sweep(Sheet(with_places(part, absent)), np.zeros(len(absent), np.int64), surplus, LOOKED_AT)
+    wanting = sweep(Sheet(part.with_places(absent)), np.zeros(len(absent), np.int64), surplus, LOOKED_AT)
     found = np.where(absent > 0, 0, prices)
     np.maximum.at(found, wanting.worker, wanting.value - surplus[wanting.request])
     return found

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.matching.optimum.kinds import Kinds
 from services.matching.optimum.net import compile_it
@@ -23,13 +22,14 @@ from services.matching.ranking.arrays import Ints
 
 LIST_PAIRS, GROWTH = 64, 4
 """Pairs in a request's list at first; who comes to the end of a full one gets one so many times as long."""
-A_PART = 20_000  # requests whose pairs are looked for without asking whether time is over
+A_PART = 20_000
+"""So many requests have their turns together: only their lists are held."""
 
 
 def first_come(problem: Problem, arrived: Ints, over: Callable[[], bool] = lambda: False) -> Ints:
     """Each request's worker or -1; the smallest `arrived` has the first turn, ties go by place in the problem.
 
-    Where `over`, asked once for some twenty thousand requests, says that time is over, it raises TimeoutError."""
+    Where `over`, asked before each part of them, says that time is over, it raises TimeoutError."""
     return _in_turn(problem, np.argsort(arrived, kind="stable"), over)
 
 
@@ -44,22 +44,31 @@ def stable(problem: Problem) -> Ints:
 
 
 def _in_turn(problem: Problem, order: Ints, over: Callable[[], bool] = lambda: False) -> Ints:
+    """A part of them after another: whoever comes later never takes the place of who came before."""
     turn = np.empty(len(order), np.int64)
     turn[order] = np.arange(len(order))
-    return _defer(problem, -turn, over)
+    assigned, left = np.full(len(order), NONE, np.int64), problem.free.copy()
+    for start in range(0, len(order), A_PART):
+        if over():
+            raise TimeoutError
+        some = np.sort(order[start : start + A_PART])
+        assigned[some] = got = _defer(problem.part(some).with_places(left), -turn[some])
+        left = left - np.bincount(got[got != NONE], minlength=len(left))
+    return assigned
 
 
-def _defer(problem: Problem, claim: Ints | None, over: Callable[[], bool] = lambda: False) -> Ints:
+def _defer(problem: Problem, claim: Ints | None) -> Ints:
     """Deferred acceptance by a claim of each request, or by what each pair is worth; lists grow where they end. Requests that
     are one and the same share a list."""
     kinds = problem.kinds()
     sheet, size = Sheet(problem.part(kinds.first)), len(problem)
-    most = np.full(len(kinds.first), LIST_PAIRS)
+    most, above = np.full(len(kinds.first), LIST_PAIRS), np.zeros(len(kinds.first), np.int64)
     first = np.concatenate([[0], np.cumsum(problem.free)])
     holds, claims = np.full(first[-1], NONE, np.int64), np.zeros(first[-1], np.int64)
     assigned, asked = np.full(size, NONE, np.int64), np.zeros(size, np.int64)
+    nothing = np.zeros(len(problem.free), np.int64)
     hopes = _hopes(problem, kinds, np.zeros(size, np.int64) if claim is None else claim)
-    lists = _lists(sheet, np.ones(len(most), bool), LIST_PAIRS, over)
+    lists = sweep(sheet, nothing, above, LIST_PAIRS)
     while True:
         start = np.searchsorted(lists.request, np.arange(len(most) + 1))
         ask(start, lists.worker, lists.value, kinds.of, claim, hopes, first, holds, claims, assigned, asked)
@@ -68,7 +77,7 @@ def _defer(problem: Problem, claim: Ints | None, over: Callable[[], bool] = lamb
         if not ended.any():
             return assigned
         most[ended] = GROWTH * int(most[ended].max())
-        longer = _lists(sheet, ended, int(most[ended][0]), over)
+        longer = sweep(sheet, nothing, above, int(most[ended][0]), among=ended)
         kept = ~ended[lists.request]
         joined = [np.concatenate([old[kept], new]) for old, new in zip(lists, longer, strict=True)]
         order = np.argsort(joined[0], kind="stable")
@@ -81,19 +90,6 @@ def _hopes(problem: Problem, kinds: Kinds, claim: Ints) -> Ints:
     order = np.lexsort((-claim, kinds.of))
     nth = np.arange(len(order)) - np.repeat(np.cumsum(kinds.many) - kinds.many, kinds.many)
     return np.sort(order[nth < places[problem.demand["field_wanted"][order]]])
-
-
-def _lists(sheet: Sheet, of: NDArray[np.bool_], most: int, over: Callable[[], bool]) -> Pairs:
-    """The best pairs of some requests at no price, looked for in parts, so that whoever has no time left can stop between."""
-    nothing, size = np.zeros(len(sheet.problem.workers), np.int64), len(of)
-    parts, wanted = [], np.flatnonzero(of)
-    for start in range(0, max(len(wanted), 1), A_PART):
-        if over():
-            raise TimeoutError
-        here = np.zeros(size, bool)
-        here[wanted[start : start + A_PART]] = True
-        parts.append(sweep(sheet, nothing, np.zeros(size, np.int64), most, among=here))
-    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @compile_it

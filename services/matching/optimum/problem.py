@@ -109,10 +109,10 @@ class Problem:
         return kinds_of([*wanted, *self.lines.T, self.serving, *also], self.named["request"])
 
     def part(self, requests: Ints) -> Problem:
-        """The problem of some of its requests, ascending, and of all its workers."""
+        """The problem of some of its requests, ascending, and of all its workers, who give what they give here."""
         named = self.named[np.isin(self.named["request"], requests)]
         named["request"] = np.searchsorted(requests, named["request"])
-        return replace(
+        part = replace(
             self,
             request_ids=[self.request_ids[r] for r in requests.tolist()],
             demand=self.demand[requests],
@@ -120,6 +120,17 @@ class Problem:
             serving=self.serving[requests],
             named=named,
         )
+        part.__dict__.update(free=self.free, places=self.places)
+        return part
+
+    def with_places(self, places: Ints) -> Problem:
+        """The same problem in which each worker gives only their first so many places; scores are of all that are free."""
+        changed = replace(self)  # a new one: what is kept on it is worked out anew
+        start, cost = changed.places
+        starts = np.concatenate([[0], np.cumsum(places)])
+        nth = np.arange(starts[-1]) - np.repeat(starts[:-1], places)
+        changed.__dict__.update(free=places, places=(starts, cost[np.repeat(start[:-1], places) + nth]))
+        return changed
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that the problem is, as plain arrays by name: what a verifier reads, and what the digest is of."""
