@@ -15,7 +15,6 @@ from services.matching.domain.worker import Worker
 from services.matching.index_state import index_of
 from services.matching.store import best
 
-MOST = 500
 METRES_A_KM = 1000
 MINE = "account = %(account)s or person_id = %(person)s"
 
@@ -24,7 +23,7 @@ MINE = "account = %(account)s or person_id = %(person)s"
 def rank_workers(query: m.RankWorkers, context: Context, db: Db) -> shapes.Ranking:
     """The best workers now, with every term; advice, for the hard rules are asked again when one is sent."""
     request = sight.known_request(db, query.request_id, context)
-    items = best(db, request, context, min(max(query.k, 1), MOST))
+    items = best(db, request, context, query.k)
     as_of, table = index_of(db).as_of, pairing.table_version()
     return shapes.Ranking(items=items, as_of=as_of, table=table, policy=context.policy.version)
 

@@ -84,3 +84,12 @@ def test_every_day_and_instant_of_the_contracts_is_looked_at() -> None:
     dated = [ask for ask in asks if holds(ask)]
     assert len(dated) > 20
     assert all(bounded(ask) for ask in dated)
+
+
+@pytest.mark.parametrize("asked", [matching.RankWorkers, matching.ProposeWorkers])
+@pytest.mark.parametrize("k", [-1, 0, 501, 10**8])
+def test_nobody_asks_for_more_workers_than_an_answer_holds_nor_for_none(asked: type[Any], k: int) -> None:
+    with pytest.raises(Refused) as refused:
+        decoded(msgspec.json.encode({"request_id": "q-1", "k": k}), asked)
+    assert (refused.value.code, refused.value.facts["field"]) == ("bad_input", "$.k")
+    assert decoded(b'{"request_id":"q-1","k":500}', asked).k == 500

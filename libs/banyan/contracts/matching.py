@@ -19,6 +19,8 @@ LEAD, DUTY, WORKER, RESIDENT, GATEWAY = "station_lead", "duty_officer", "worker"
 OFFICERS = (LEAD, DUTY)
 TAKERS = (RESIDENT, GATEWAY, *OFFICERS)
 
+Best = Annotated[int, msgspec.Meta(ge=1, le=500)]
+"""How many workers are recommended."""
 Name = Annotated[str, personal("name", "联系服务对象", 1095)]
 Story = Annotated[str, personal("need", "了解服务需求", 1095, sensitive=True)]
 Address = Annotated[str, personal("address", "上门服务", 1095)]
@@ -95,7 +97,7 @@ class ProposeWorkers(Command, frozen=True, kw_only=True):
 
     may: ClassVar = (*OFFICERS, SYSTEM)
     request_id: str
-    k: int | None = None
+    k: Best | None = None
 
 
 class ConfirmDispatch(Command, frozen=True, kw_only=True):
@@ -413,7 +415,7 @@ class RankWorkers(Query, frozen=True, kw_only=True):
     may: ClassVar = OFFICERS
     answer: ClassVar = shapes.Ranking
     request_id: str
-    k: int = 10
+    k: Best = 10
 
 
 class WhyNot(Query, frozen=True, kw_only=True):
