@@ -12,8 +12,10 @@ from scipy.optimize import linear_sum_assignment
 
 from services.identity.data import villages
 from services.matching.optimum.__main__ import main as run
-from services.matching.optimum.certificate import read, write_inputs
+from services.matching.optimum.__main__ import no_worse
+from services.matching.optimum.certificate import Certificate, read, write_inputs
 from services.matching.optimum.check import check
+from services.matching.optimum.peers import urgent_first
 from services.matching.optimum.problem import Band, Problem
 from services.matching.optimum.result import RESULT, Result
 from services.matching.optimum.sheet import Sheet
@@ -172,6 +174,10 @@ def test_what_a_deadline_ended_gives_no_less_than_it_can_and_says_that_it_is_not
     assert check(problem, proof).status == BOUNDED == early.status
     assert (proof.objective, int((proof.assigned >= 0).sum())) > (early.objective, early.served)
     assert msgspec.json.decode((tmp_path / RESULT).read_bytes(), type=Result).first_come is None
+    nothing = replace(early, assigned=np.full(len(problem), -1), objective=0)
+    least = no_worse(problem, nothing)
+    assert (least.assigned == urgent_first(problem)).all() and least.objective <= proof.objective
+    assert check(problem, Certificate.of(problem, least)).status == BOUNDED, "its points are added up, bands too"
 
 
 def test_a_problem_comes_back_from_its_arrays_and_any_change_changes_its_digest() -> None:

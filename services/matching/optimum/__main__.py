@@ -18,7 +18,7 @@ import numpy as np
 from banyan.runtime.host import apart
 from services.matching.optimum import certificate, earlier, peers
 from services.matching.optimum.fair import raised, with_floor
-from services.matching.optimum.figures import full, points
+from services.matching.optimum.figures import full, given, points
 from services.matching.optimum.problem import NONE, Problem
 from services.matching.optimum.repair import repaired
 from services.matching.optimum.result import RESULT, Compared, Result
@@ -103,6 +103,13 @@ class Run:
         return plan.solution
 
 
+def no_worse(problem: Problem, found: Solution) -> Solution:
+    """What a deadline ended before all pairs were looked through once, or the most urgent first, whichever is worth more."""
+    assigned = peers.urgent_first(problem)
+    objective = points(problem, assigned) - problem.paid(given(problem, assigned))
+    return replace(found, assigned=assigned, objective=objective) if objective > found.objective else found
+
+
 def main(folder: Path, seconds: float, floor_percent: int) -> None:
     """Solves; an error ends the process with its trace."""
     apart.begin()
@@ -119,7 +126,7 @@ def main(folder: Path, seconds: float, floor_percent: int) -> None:
     if floor_percent:
         found = run.floored(found, floor_percent)
     if found.status == BOUNDED:
-        found = filled(run.problem, found)
+        found = filled(run.problem, found if found.rounds else no_worse(run.problem, found))
     certificate.write_certificate(folder, certificate.Certificate.of(run.problem, found))
     took_ms = int((time.monotonic() - begun) * 1000)
     result = Result(took_ms, first_come, tuple(run.options), mended is not None)
