@@ -2,7 +2,7 @@
 # fmt: off
 """Adds up a matching's certificate by docs/ranking.md and docs/optimum.md alone: verify_matching.py FOLDER, which holds
 inputs.npz and certificate.npz. Every worker x every request counts; no solver is trusted. Needs numpy 2."""
-import hashlib, json, sys, numpy as np  # noqa: E401, I001
+import hashlib, json, os, sys, numpy as np  # noqa: E401, I001
 
 def need(holds, what):
     holds or sys.exit(f"WRONG: {what}")
@@ -11,6 +11,7 @@ def load(name):
     with np.load(f"{sys.argv[1]}/{name}.npz", allow_pickle=False) as opened:
         return (arrays := {key: opened[key] for key in opened.files}), json.loads(bytes(arrays["told"]))
 
+need(len(sys.argv) == 2 and all(os.path.exists(f"{sys.argv[1]}/{n}.npz") for n in ("inputs", "certificate")), "no folder with both files")
 (A, inputs), (C, said) = load("inputs"), load("certificate")
 need((inputs["format"], said["format"]) == ("banyan.matching.inputs.v1", "banyan.matching.certificate.v1"), "format")
 told = b"".join(f"{n} {A[n].dtype.str} {A[n].shape}\n".encode() + A[n].tobytes() for n in sorted(A))
@@ -51,8 +52,7 @@ def value(r, w):
     worth += (W["level"][w] == R["min_level"][r]) * points["exact_level"]
     return r, w, worth + np.minimum(np.bitwise_count(W["slots"][w] & R["slots_wanted"][r]) * points["slot"], points["slots_most"])
 
-served = np.flatnonzero(assigned >= 0)
-passed, _, worth = value(served, assigned[served])
+passed, _, worth = value(served := np.flatnonzero(assigned >= 0), assigned[served])
 need(len(passed) == len(served), f"rules fail for request {A['request_ids'][np.setdiff1d(served, passed)[:1]]}")
 taken, who = np.bincount(assigned[served], minlength=len(full)), np.repeat(np.arange(len(full)), places)
 need((taken <= places).all(), "a worker has more requests than places")

@@ -96,6 +96,7 @@ def test_the_page_holds_one_county_whole_and_no_outside_address() -> None:
     assert sum(story["serving_terms"].values()) == story["serving"]
     assert story["surplus"] == story["serving"] + story["score"] - story["price"]
     assert all(other["short_by"] >= 0 for other in story["others"] if not other["broken"])
+    assert story["able"] > 1, "there was a choice"
     assert len([other for other in story["others"] if not other["broken"]]) == min(story["able"] - 1, told.BEST_OTHERS)
     page = render(report | more | {"story": story, "seconds": {}, "steps": {}, "waits": fortnight_told()}, proved)
     assert "两周里谁等多久" in page and "人手最短缺的几类" in page

@@ -16,6 +16,8 @@ from services.matching.optimum.check import worth
 from services.matching.optimum.explain import explain
 from services.matching.optimum.figures import LOAD_STEPS, loads
 from services.matching.optimum.problem import NONE, SERVING, Problem
+from services.matching.optimum.sheet import Sheet
+from services.matching.optimum.sweep import sweep
 from services.matching.ranking.arrays import Ints
 from services.matching.ranking.measures import EARLIER, QUERY, floor_sqrt
 from services.matching.typhoon.day import ON, Day, policy
@@ -146,7 +148,8 @@ def proved_county(day: Day, proof: Certificate, names: Mapping[str, str]) -> dic
 
 
 def story(day: Day, proof: Certificate, comer: Ints, names: Mapping[str, str]) -> dict[str, Any]:
-    """One family: urgent, long waiting, left without anybody where requests are answered as they come, served here.
+    """One family: urgent, long waiting, left without anybody where requests are answered as they come, served here; if there is
+    one, of those whom several could serve.
 
     Beside its worker stand the nearest ones and those by whom it would gain most otherwise, each with why not.
     """
@@ -155,6 +158,7 @@ def story(day: Day, proof: Certificate, comer: Ints, names: Mapping[str, str]) -
     helped = np.flatnonzero(served & (comer == NONE))
     if not len(helped):
         helped = np.flatnonzero(served)
+    helped = _with_a_choice(problem, helped)
     r = int(helped[np.argmax(problem.serving[helped])])
     w = int(assigned[r])
     chosen = explain(problem, r, w)
@@ -196,3 +200,13 @@ def story(day: Day, proof: Certificate, comer: Ints, names: Mapping[str, str]) -
         "terms": [{"title": term.title, "points": term.points} for term in chosen.terms],
         "others": others,
     }
+
+
+def _with_a_choice(problem: Problem, requests: Ints) -> Ints:
+    """Those whom most workers could serve, up to as many as the story tells of."""
+    asked = np.zeros(len(problem), bool)
+    asked[requests] = True
+    nothing = np.zeros(len(problem.workers), np.int64)
+    able = sweep(Sheet(problem), nothing, np.zeros(len(problem), np.int64), BEST_OTHERS + 1, among=asked)
+    choice = np.bincount(able.request, minlength=len(problem))[requests]
+    return requests[choice == choice.max()]
