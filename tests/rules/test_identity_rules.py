@@ -216,7 +216,7 @@ FIGURE = Figure(name="offer_hours", since=DAY, value=24, unit="hours", source="é
 
 
 def test_a_figure_is_set_with_its_source() -> None:
-    _, event = figures(FIGURE, replace(FIGURE, division=CITY, value=12))
+    _, event = figures(FIGURE, replace(FIGURE, division=CITY, value=12), known=(replace(FIGURE, since=dt.date(2021, 1, 1)),))
     assert [row.value for row in event.rows] == [24, 12]
 
 
@@ -229,6 +229,7 @@ def test_a_figure_is_set_with_its_source() -> None:
         (FIGURE, PROVINCE, (replace(FIGURE, unit="minutes"),), "unit_differs"),
         (replace(FIGURE, value="a day"), PROVINCE, (FIGURE,), "bad_input"),
         (replace(FIGURE, value=[24]), PROVINCE, (FIGURE,), "bad_input"),
+        (replace(FIGURE, name="ofer_hours"), PROVINCE, (FIGURE,), "unknown_figure"),
         (FIGURE, CITY, (), "not_found"),
         (replace(FIGURE, division="350100000000"), CITY, (), "not_found"),
     ],
@@ -236,6 +237,12 @@ def test_a_figure_is_set_with_its_source() -> None:
 def test_a_figure_that_nobody_could_trust_is_refused(row: Figure, division: str, known: Any, code: str) -> None:
     with refuses(code):
         figures(row, division=division, known=known)
+
+
+def test_a_name_that_no_rule_reads_is_told_with_those_that_are_near() -> None:
+    with pytest.raises(Refused) as refused:
+        figures(replace(FIGURE, name="ofer_hours"), known=(FIGURE, replace(FIGURE, name="crisis_numbers")))
+    assert refused.value.facts == {"figure": "ofer_hours", "near": ["offer_hours"]}
 
 
 def test_a_value_of_another_kind_that_slipped_in_is_set_right() -> None:

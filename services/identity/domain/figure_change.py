@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from banyan.contracts.identity import (
@@ -32,11 +33,13 @@ def set_figures(
     _: None, command: SetFigures, context: Context, *, next_number: int, known_figures: Sequence[Figure]
 ) -> tuple[Any, ...]:
     """Figures from a day on, in the division that orders them or below; a figure keeps its unit and its kind of value (a number,
-    a text, a list or a table) for ever."""
+    a text, a list or a table) for ever. Names come with releases (`only_new`): one that no rule reads would change nothing."""
     units = {row.name: row.unit for row in known_figures}
     kinds = {row.name: type(row.value) for row in reversed(known_figures)}  # as it was first: a slip can be set right
     for row in command.rows:
         _require_figure(row, command.division)
+        if row.name not in units and not command.only_new:
+            raise Refused("unknown_figure", figure=row.name, near=get_close_matches(row.name, units))
         if units.setdefault(row.name, row.unit) != row.unit:
             raise Refused("unit_differs", figure=row.name, unit=units[row.name], given=row.unit)
         if kinds.setdefault(row.name, type(row.value)) is not type(row.value):
