@@ -91,17 +91,7 @@ def test_the_county_on_the_page_is_the_provinces_with_all_who_could_come() -> No
     county = written()
     code = next(code for code, name in COUNTIES.items() if name == county["name"])
     here = np.flatnonzero((problem.lines == int(code)).any(axis=1))
-    some_of = np.isin(problem.named["request"], here)
-    named = problem.named[some_of].copy()
-    named["request"] = np.searchsorted(here, named["request"])
-    whole = replace(
-        problem,
-        request_ids=[problem.request_ids[r] for r in here.tolist()],
-        demand=problem.demand[here],
-        lines=problem.lines[here],
-        serving=problem.serving[here],
-        named=named,
-    )
+    whole = problem.part(here)
     of_all = verified(
         whole, replace(proof, assigned=proof.assigned[here], surplus=proof.surplus[here], inputs=whole.digest)
     )
