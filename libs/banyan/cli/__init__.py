@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from banyan.cli import usage
 from banyan.cli.key_commands import key_commands
 from banyan.kernel.refusal import Refused, sentence
 
@@ -25,12 +26,11 @@ def main() -> int:
 
         green.patch()
     try:
-        app()
+        return usage.run(app)
     except Refused as refused:
         title, remedy = sentence(refused.code)
         typer.echo(f"{title}。{remedy}\n  代码 {refused.code} {dict(refused.facts) or ''}", err=True)
         return 2
-    return 0
 
 
 @app.command()
